@@ -1,0 +1,12 @@
+"""Small ReLU networks trained through convex optimisation, with a duality gap.
+
+scikit-learn estimators whose fit ends with a network and a bound on how far its
+objective is from the optimum. Importing the package loads no solver backend and no
+plotting library.
+"""
+
+from .estimators import ConvexReLURegressor
+
+__all__ = ["ConvexReLURegressor", "__version__"]
+
+__version__ = "0.1.0"

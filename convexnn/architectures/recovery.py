@@ -1,0 +1,58 @@
+"""From groups of a two-layer program to units of a network, and back.
+
+A group u of sign +1 or -1 and the unit with hidden weights ``u / sqrt(norm2(u))``
+and output weight ``sign * sqrt(norm2(u))`` have the same output and the same
+penalty (talk, the theorem that follows the two-layer program).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = ["program_directions", "split_bias", "sum_into_groups", "unscaled_units"]
+
+
+def split_bias(columns, has_bias):
+    """Split columns into weights and the bias in the last row, zeros without one."""
+    if has_bias:
+        return columns[:-1], columns[-1]
+    return columns, np.zeros(columns.shape[1])
+
+
+def unscaled_units(program, U, samples):
+    """Return non-zero groups, weights, biases, output weights and the intercept."""
+    norms = np.linalg.norm(U, axis=0)
+    groups = np.flatnonzero(norms)
+    # f = y_scale * sum sign (x u / x_scale): the factor is split evenly over layers.
+    root = np.sqrt(norms[groups])
+    hidden = U[:, groups] / root * np.sqrt(samples.y_scale / samples.x_scale)
+    output = program.sign[groups] * root * np.sqrt(samples.y_scale / samples.x_scale)
+    offset = program.loss.offset(program.output(U)) * samples.y_scale + samples.y_offset
+    weights, bias = split_bias(hidden, samples.has_bias)
+    return groups, weights, bias, output, float(offset)
+
+
+def program_directions(network, samples):
+    """Return a network's groups in the program's units, of shape (d, m)."""
+    hidden = network.hidden
+    if samples.has_bias:
+        hidden = np.vstack([hidden, network.hidden_bias])
+    return hidden * np.abs(network.output) * (samples.x_scale / samples.y_scale)
+
+
+def sum_into_groups(program, network, directions, cells):
+    """Add each unit's direction to the group of its cell and sign."""
+    U = np.zeros(program.shape)
+    group_of = {
+        (cell, sign): group
+        for group, (cell, sign) in enumerate(
+            zip(program.cell_of, program.sign, strict=True)
+        )
+    }
+    for j, cell in enumerate(cells):
+        sign = float(np.sign(network.output[j]))
+        if program.has_cones:
+            U[:, group_of[cell, sign]] += directions[:, j]
+        else:
+            U[:, group_of[cell, 1.0]] += sign * directions[:, j]
+    return U

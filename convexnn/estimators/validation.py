@@ -1,0 +1,120 @@
+"""What the estimators check; the one place that imports scikit-learn's internals."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import _fit_context
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import _check_sample_weight, check_array, validate_data
+
+__all__ = [
+    "Integral",
+    "Interval",
+    "Real",
+    "StrOptions",
+    "all_or_nothing",
+    "check_gates",
+    "check_penalty",
+    "check_samples",
+    "check_weights",
+    "fit_context",
+    "validate_data",
+]
+
+#: Squares of targets beyond this overflow in float64.
+_LARGEST_TARGET = 1e150
+
+fit_context = _fit_context(prefer_skip_nested_validation=True)
+
+
+@contextmanager
+def all_or_nothing(estimator):
+    """Put an estimator back into its former state if the block is left by any error."""
+    before = dict(vars(estimator))
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
+
+
+def check_samples(estimator, X, y):
+    """Validate a regression problem and return it with floating-point inputs.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Gets `n_features_in_` and, for data frames, `feature_names_in_`.
+    X : array-like of shape (n_samples, n_features)
+        Dense, finite, real. float32 is kept; everything else becomes float64.
+    y : array-like of shape (n_samples,)
+        Finite, real, at most 1e150 in magnitude.
+
+    Returns
+    -------
+    X, y : ndarray
+        The checked arrays.
+
+    Raises
+    ------
+    ValueError
+        If either is not as described.
+    """
+    X, y = validate_data(
+        estimator, X, y, dtype=[np.float64, np.float32], y_numeric=True
+    )
+    largest = float(np.max(np.abs(y), initial=0.0))
+    if largest > _LARGEST_TARGET:
+        raise ValueError(
+            f"y must not exceed {_LARGEST_TARGET:g} in magnitude, got {largest:g}: its "
+            "squares overflow. Rescale y."
+        )
+    return X, np.asarray(y, dtype=np.float64)
+
+
+def check_weights(sample_weight, X):
+    """Return sample weights as float64, or None; finite, non-negative, not all zero."""
+    if sample_weight is None:
+        return None
+    weights = _check_sample_weight(
+        sample_weight, X, dtype=np.float64, ensure_non_negative=True
+    )
+    if not weights.any():
+        raise ValueError("sample_weight must have a positive entry, got only zeros.")
+    return weights
+
+
+def check_gates(cells, n_inputs, fit_intercept):
+    """Return gates given as an array, in float64, one a column.
+
+    Raises
+    ------
+    ValueError
+        If the shape is not (n_inputs, n_gates) with n_gates >= 1, or an entry is not
+        finite.
+    """
+    gates = check_array(cells, dtype=np.float64, input_name="cells")
+    if gates.shape[0] != n_inputs:
+        rows = "n_features + 1 rows, the bias last (fit_intercept=True)"
+        rows = rows if fit_intercept else "n_features rows"
+        raise ValueError(
+            f"cells as an array of gates must have {rows}: shape ({n_inputs}, "
+            f"n_gates), got {gates.shape}."
+        )
+    return gates
+
+
+def check_penalty(beta, scale):
+    """Return beta divided by its scale, refusing what float64 cannot hold."""
+    scaled = float(beta) / scale
+    if not 0 < scaled < np.inf:
+        raise ValueError(
+            f"beta={beta!r} is out of range for data of this magnitude: divided by "
+            f"the scale {scale:g} of the data it is {scaled:g}. Standardise X and y, "
+            "or change beta."
+        )
+    return scaled

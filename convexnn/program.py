@@ -1,0 +1,127 @@
+"""The finite convex program over a list of cells.
+
+For cells k with patterns D_k, the groups are pairs (k, sign), each with a vector u
+of R^d, and the program is ::
+
+    minimise   L(sum_g sign_g * D_g X u_g) + beta * sum_g norm2(u_g)
+    subject to (2 D_g - I) X u_g >= 0  for every group g, where `has_cones`.
+
+With cones it is the program of Pilanci and Ergen for two-layer ReLU networks (the
+talk, "ReLU Neural Networks are Convex Group Lasso Models"); without, that of gated
+ReLU networks, where one sign per cell is enough.
+
+All groups are handled at once: the columns of `U`, of shape (d, n_groups).
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+
+__all__ = ["ConvexProgram"]
+
+
+class ConvexProgram:
+    """Group lasso over cells, with or without their cones.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+        Inputs; a hidden bias is a column of ones.
+    loss : object
+        A loss of :mod:`convexnn.losses`.
+    beta : float
+        Penalty on the groups' norms.
+    cells : convexnn.cells.Cells
+        Activation patterns and their gates.
+    has_cones : bool
+        Whether each group stays in the cone of its cell.
+    cell_of, sign : ndarray of shape (n_groups,), default=None
+        Cell and sign of each group. By default every cell with +1 and, where there
+        are cones, every cell with -1 after them.
+    """
+
+    def __init__(self, X, loss, beta, cells, *, has_cones, cell_of=None, sign=None):
+        self.X = X
+        self.loss = loss
+        self.beta = beta
+        self.cells = cells
+        self.has_cones = has_cones
+        if cell_of is None:
+            signs = (1.0, -1.0) if has_cones else (1.0,)
+            cell_of = np.tile(np.arange(len(cells)), len(signs))
+            sign = np.repeat(signs, len(cells))
+        self.cell_of = cell_of
+        self.sign = sign
+
+    @property
+    def n_groups(self):
+        """Number of groups."""
+        return len(self.cell_of)
+
+    @property
+    def shape(self):
+        """Shape (d, n_groups) of the variable."""
+        return self.X.shape[1], self.n_groups
+
+    @cached_property
+    def mask(self):
+        """Diagonals of D, one group a column, as floats of shape (n, n_groups)."""
+        return self.cells.patterns[:, self.cell_of].astype(self.X.dtype)
+
+    @cached_property
+    def side(self):
+        """Diagonals of 2 D - I, one group a column: shape (n, n_groups)."""
+        return 2 * self.mask - 1
+
+    @property
+    def gates(self):
+        """A gate inside the cell of each group, of shape (d, n_groups)."""
+        return self.cells.gates[:, self.cell_of]
+
+    def restrict(self, groups):
+        """Return the program over some of the groups."""
+        return ConvexProgram(
+            self.X,
+            self.loss,
+            self.beta,
+            self.cells,
+            has_cones=self.has_cones,
+            cell_of=self.cell_of[groups],
+            sign=self.sign[groups],
+        )
+
+    def contributions(self, U):
+        """Return each group's output ``sign * D X u``, of shape (n, n_groups)."""
+        values = self.X @ U
+        values *= self.mask
+        values *= self.sign.astype(values.dtype)
+        return values
+
+    def output(self, U):
+        """Return the sum of the groups' outputs, of shape (n,)."""
+        values = self.X @ U
+        values *= self.mask
+        return values @ self.sign.astype(values.dtype)
+
+    def correlations(self, v):
+        """Return ``sign * X' D v`` for every group, of shape (d, n_groups)."""
+        masked = self.mask * v[:, None]
+        return (self.X.T @ masked) * self.sign.astype(masked.dtype)
+
+    def slack(self, U):
+        """Return ``(2 D - I) X U``, non-negative inside the cones."""
+        return (self.X @ U) * self.side
+
+    def pull_back(self, multipliers):
+        """Return ``X' (2 D - I) multipliers`` per group, of shape (d, n_groups)."""
+        return self.X.T @ (self.side * multipliers)
+
+    def penalty(self, U):
+        """Return ``beta * sum_g norm2(u_g)``."""
+        return self.beta * float(np.linalg.norm(U, axis=0).sum())
+
+    def objective(self, U):
+        """Return the program's objective at U, feasible or not."""
+        return float(self.loss.value(self.output(U))) + self.penalty(U)

@@ -1,0 +1,126 @@
+"""The rows a program sees: weights applied, duplicates merged, magnitudes normalised.
+
+Every quantity is chosen so that the program over these samples is equivalent, up
+to a known factor, to the one over the caller's rows. Rows of weight zero are
+dropped and equal rows are merged before any activation pattern is drawn, which
+makes a weight of two mean the same as a repeated row, and the order of the rows
+irrelevant.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["Samples", "collect_samples"]
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Distinct weighted rows in the units the solvers work in.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_distinct, n_inputs), float64
+        Distinct rows divided by `x_scale`. With a hidden bias the last column is
+        the constant one (divided by `x_scale` like the others).
+    y : ndarray of shape (n_distinct,), float64
+        Weighted mean of the targets of each row, less `y_offset`, divided by
+        `y_scale`.
+    weights : ndarray of shape (n_distinct,), float64
+        Sum of the sample weights of each row, divided by `weight_scale`.
+    within : float
+        Half the weighted sum of squares of the targets around their row's mean,
+        in units of `objective_scale`: the part of the loss that no network can
+        change.
+    x_scale, y_scale, weight_scale : float
+        Powers of two, so that scaling is free of rounding.
+    y_offset : float
+        Weighted mean of the targets where an output intercept is fitted, else 0.
+    has_bias : bool
+        Whether the column of ones is there.
+    """
+
+    X: np.ndarray
+    y: np.ndarray
+    weights: np.ndarray
+    within: float
+    x_scale: float
+    y_scale: float
+    weight_scale: float
+    y_offset: float
+    has_bias: bool
+
+    @property
+    def objective_scale(self):
+        """Factor from objective values here to those in the caller's units."""
+        return self.y_scale**2 * self.weight_scale
+
+    @property
+    def beta_scale(self):
+        """Factor from penalties here to those in the caller's units."""
+        return self.x_scale * self.y_scale * self.weight_scale
+
+
+def power_of_two(values):
+    """Return the largest power of two not above ``max(abs(values))``; 1 for zeros."""
+    largest = float(np.max(np.abs(values), initial=0.0))
+    return float(2.0 ** np.floor(np.log2(largest))) if largest > 0 else 1.0
+
+
+def collect_samples(X, y, sample_weight=None, *, fit_intercept=True):
+    """Merge, weight and scale the rows of a regression problem.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Finite inputs.
+    y : ndarray of shape (n_samples,)
+        Finite targets.
+    sample_weight : ndarray of shape (n_samples,), default=None
+        Non-negative weights, not all zero; None stands for ones.
+    fit_intercept : bool, default=True
+        Append a column of ones (the hidden bias) and centre the targets (the
+        output intercept).
+
+    Returns
+    -------
+    Samples
+        Rows of weight zero dropped, equal rows merged.
+    """
+    X = np.asarray(X, dtype=np.float64)
+    y = np.asarray(y, dtype=np.float64)
+    weights = (
+        np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, float)
+    )
+    kept = weights > 0
+    X, y, weights = X[kept], y[kept], weights[kept]
+
+    weight_scale = power_of_two(weights)
+    weights = weights / weight_scale
+    y_offset = float(np.average(y, weights=weights)) if fit_intercept else 0.0
+    y = y - y_offset
+    y_scale = power_of_two(y)
+    y = y / y_scale
+
+    # -0.0 and 0.0 are the same input but not the same bytes.
+    rows, group = np.unique(X + 0.0, axis=0, return_inverse=True)
+    group = group.reshape(-1)
+    total = np.bincount(group, weights=weights)
+    mean = np.bincount(group, weights=weights * y) / total
+    within = 0.5 * float(np.sum(weights * (y - mean[group]) ** 2))
+    if fit_intercept:
+        rows = np.column_stack([rows, np.ones(len(rows))])
+    x_scale = power_of_two(rows)
+    return Samples(
+        X=rows / x_scale,
+        y=mean,
+        weights=total,
+        within=within,
+        x_scale=x_scale,
+        y_scale=y_scale,
+        weight_scale=weight_scale,
+        y_offset=y_offset,
+        has_bias=fit_intercept,
+    )

@@ -1,0 +1,104 @@
+"""Any conic solver that cvxpy reaches; Clarabel by default.
+
+The whole program is handed over as it stands, so that the result is independent of
+everything the other backends rely on.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+import cvxpy
+import numpy as np
+
+from .solution import Solution, SolverError
+
+__all__ = ["solve"]
+
+
+def solve(
+    program, *, tol, max_iter, start=None, verbose=0, solver="CLARABEL", **options
+):
+    """Hand a program to cvxpy.
+
+    Parameters
+    ----------
+    program : ConvexProgram
+        With or without cones, under squared loss.
+    tol : float
+        Relative duality gap aimed at. Conic solvers measure their own residuals; they
+        keep their defaults unless `options` say otherwise, except that those whose
+        defaults are looser than `tol` are tightened.
+    max_iter : int
+        Not used: the solvers' iterations are not comparable. Limits go to `options`.
+    start : ndarray, default=None
+        Not used.
+    verbose : int, default=0
+        From 2 on, print the solver's own log.
+    solver : str, default="CLARABEL"
+        Name of a conic solver that cvxpy knows.
+    **options
+        Passed to ``cvxpy.Problem.solve``.
+
+    Returns
+    -------
+    Solution
+        The solver's point and multipliers.
+
+    Raises
+    ------
+    SolverError
+        If the solver fails, or stops without a point.
+    ValueError
+        If cvxpy does not know the solver.
+    """
+    name = str(solver).upper()
+    if name not in cvxpy.installed_solvers():
+        raise ValueError(
+            f"solver_options['solver'] must be one of cvxpy's installed solvers "
+            f"{cvxpy.installed_solvers()}, got {solver!r}."
+        )
+    problem, U, inside = _build(program)
+    if name == "SCS":
+        options = {
+            "eps_abs": 0.01 * tol,
+            "eps_rel": 0.01 * tol,
+            "max_iters": 100_000,
+        } | options
+    try:
+        with warnings.catch_warnings():
+            # Inaccuracy is judged by the duality gap, not by the solver's word.
+            warnings.filterwarnings("ignore", message="Solution may be inaccurate")
+            warnings.filterwarnings("ignore", message="Converting A to a CSC")
+            problem.solve(solver=name, verbose=verbose > 1, **options)
+    except (cvxpy.SolverError, cvxpy.error.DCPError, ValueError, TypeError) as error:
+        raise SolverError(f"cvxpy's solver {name} failed: {error}") from error
+    if U.value is None or not np.isfinite(U.value).all():
+        raise SolverError(
+            f"cvxpy's solver {name} stopped with status {problem.status!r} and no "
+            "point; relax its limits in solver_options or choose another solver."
+        )
+    multipliers = None
+    if inside is not None and inside.dual_value is not None:
+        multipliers = np.maximum(inside.dual_value, 0)
+    n_iter = getattr(problem.solver_stats, "num_iters", None)
+    return Solution(np.asarray(U.value), int(n_iter or 1), problem.status, multipliers)
+
+
+def _build(program):
+    """Return the problem, its variable, and the constraint of the cones (or None)."""
+    loss = program.loss
+    U = cvxpy.Variable(program.shape)
+    values = program.X @ U
+    output = cvxpy.multiply(program.mask * program.sign, values) @ np.ones(
+        program.n_groups
+    )
+    if loss.intercept:
+        output = output + cvxpy.Variable()
+    residual = cvxpy.multiply(np.sqrt(loss.weights), output - loss.y)
+    norms = cvxpy.sum(cvxpy.norm(U, 2, axis=0))
+    objective = cvxpy.Minimize(0.5 * cvxpy.sum_squares(residual) + program.beta * norms)
+    if not program.has_cones:
+        return cvxpy.Problem(objective), U, None
+    inside = cvxpy.multiply(program.side, values) >= 0
+    return cvxpy.Problem(objective, [inside]), U, inside

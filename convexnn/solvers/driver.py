@@ -1,0 +1,200 @@
+"""Run a backend on a program and certify what it returns."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..certificate import Certificate, certify
+from .working_set import iterate_working_sets
+
+__all__ = ["CertifiedPoint", "cap_width", "solve_program"]
+
+#: Share of the tolerance that pruning may spend on fewer units.
+_PRUNING_SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class CertifiedPoint:
+    """Feasible point of a program with its certificate.
+
+    Attributes
+    ----------
+    U : ndarray of shape (d, n_groups)
+        The point.
+    certificate : Certificate
+        Its gap, in the program's units.
+    n_iter : int
+        Iterations of the backend, over all rounds.
+    status : str
+        What the backend said last.
+    """
+
+    U: np.ndarray
+    certificate: Certificate
+    n_iter: int
+    status: str
+
+
+def solve_program(
+    program, backend, *, tol, max_iter, start=None, options=None, verbose=0
+):
+    """Solve a program over given cells to a relative duality gap.
+
+    Parameters
+    ----------
+    program : ConvexProgram
+        Program.
+    backend : Backend
+        From :func:`convexnn.solvers.select_backend`.
+    tol : float
+        Bound on the relative duality gap, whatever the backend.
+    max_iter : int
+        Largest number of the backend's iterations, over all rounds.
+    start : ndarray of shape (d, n_groups), default=None
+        Starting point for backends that can use one.
+    options : dict, default=None
+        Further keyword arguments of the backend.
+    verbose : int, default=0
+        1 prints a line a round, 2 more.
+
+    Returns
+    -------
+    CertifiedPoint
+        The point of the smallest objective that was certified. Its gap may exceed
+        `tol`; telling the user is up to the caller.
+    """
+    if (
+        program.n_groups == 0
+        or np.linalg.norm(program.loss.dual_point(program.loss.y * 0)) == 0
+    ):
+        U = np.zeros(program.shape)
+        return CertifiedPoint(
+            U, certify(program, U)[1], 1, "the zero network is optimal"
+        )
+    run = _Run(program, backend, max_iter, dict(options or {}), verbose)
+    if backend.uses_working_set:
+        rounds = iterate_working_sets(program, run.solve, tol=tol, start=start)
+    else:
+        rounds = run.single_round(tol, start)
+    best_dual, best, status = -np.inf, None, ""
+    for U, certificate, solution in rounds:
+        best_dual, status = max(best_dual, certificate.dual), solution.status
+        if best is None or certificate.primal <= best[1].primal:
+            best = (U, certificate)
+        certificate = Certificate(best[1].primal, best_dual, certificate.scope)
+        run.report(certificate, best[0])
+        if certificate.relative_gap <= tol or run.n_iter >= max_iter:
+            break
+    U, certificate = prune(program, best[0], certificate, tol)
+    return CertifiedPoint(U, certificate, max(run.n_iter, 1), status)
+
+
+def prune(program, U, certificate, tol):
+    """Zero the smallest groups while the objective hardly grows.
+
+    Solvers leave dust in groups that are zero at the optimum. The objective may grow
+    by a share of the tolerance, and not beyond what the tolerance allows. All
+    candidates are judged at once, by sums over the sorted groups.
+    """
+    norms = np.linalg.norm(U, axis=0)
+    order = np.flatnonzero(norms)[np.argsort(norms[norms > 0], kind="stable")]
+    if not len(order):
+        return U, certificate
+    removed = np.cumsum(program.contributions(U)[:, order], axis=1)
+    outputs = program.output(U)[:, None] - removed
+    left = np.maximum(norms.sum() - np.cumsum(norms[order]), 0)
+    objectives = program.loss.value(outputs) + program.beta * left
+    limit = min(
+        certificate.primal * (1 + _PRUNING_SHARE * tol), certificate.dual / (1 - tol)
+    )
+    allowed = np.flatnonzero(objectives <= max(limit, certificate.primal))
+    if not len(allowed):
+        return U, certificate
+    U = U.copy()
+    U[:, order[: allowed[-1] + 1]] = 0
+    return U, Certificate(program.objective(U), certificate.dual, certificate.scope)
+
+
+def cap_width(program, point, backend, max_neurons, **settings):
+    """Train the largest groups of a point again, without the others.
+
+    Parameters
+    ----------
+    program : ConvexProgram
+        Program of the point.
+    point : CertifiedPoint
+        Solution of any width.
+    backend : Backend
+        Solves the restricted program.
+    max_neurons : int
+        Number of groups to keep, those of the largest norms.
+    **settings
+        Of :func:`solve_program`.
+
+    Returns
+    -------
+    CertifiedPoint
+        Point with at most `max_neurons` groups. Its dual bound is that of `point`,
+        for networks of any width, and its certificate says that it is capped.
+    """
+    norms = np.linalg.norm(point.U, axis=0)
+    if np.count_nonzero(norms) <= max_neurons:
+        return point
+    kept = np.sort(np.argsort(-norms, kind="stable")[:max_neurons])
+    inner = solve_program(
+        program.restrict(kept), backend, start=point.U[:, kept], **settings
+    )
+    U = np.zeros(program.shape)
+    U[:, kept] = inner.U
+    certificate = replace(
+        point.certificate, primal=inner.certificate.primal, is_capped=True
+    )
+    return CertifiedPoint(U, certificate, point.n_iter + inner.n_iter, inner.status)
+
+
+class _Run:
+    """Counts a backend's iterations and prints its progress."""
+
+    def __init__(self, program, backend, max_iter, options, verbose):
+        self.program = program
+        self.backend = backend
+        self.function = backend.load()
+        self.max_iter = max_iter
+        self.options = options
+        self.verbose = verbose
+        self.n_iter = 0
+        self.n_rounds = 0
+        self.started = time.perf_counter()
+
+    def solve(self, program, tol, start):
+        solution = self.function(
+            program,
+            tol=tol,
+            max_iter=max(self.max_iter - self.n_iter, 1),
+            start=start,
+            verbose=self.verbose,
+            **self.options,
+        )
+        self.n_iter += solution.n_iter
+        return solution
+
+    def single_round(self, tol, start):
+        solution = self.solve(self.program, tol, start)
+        U, certificate, _ = certify(
+            self.program, solution.U, multipliers=solution.multipliers
+        )
+        yield U, certificate, solution
+
+    def report(self, certificate, U):
+        self.n_rounds += 1
+        if self.verbose:
+            seconds = time.perf_counter() - self.started
+            neurons = int(np.count_nonzero(np.linalg.norm(U, axis=0)))
+            print(
+                f"[{self.backend.name}] round {self.n_rounds}: "
+                f"objective {certificate.primal:.6g}, "
+                f"gap {certificate.relative_gap:.2e}, {neurons} neurons, {self.n_iter} iterations, {seconds:.2f} s"
+            )

@@ -1,0 +1,211 @@
+"""A sequence of quadratic programs for OSQP, warm-started, with updated matrices.
+
+Around a group of norm eta and direction e, the norm is modelled by ::
+
+    (1 - damping) * e'u + damping * (e'u)^2 / (2 eta) + norm2(u - e e'u)^2 / (2 eta)
+
+which agrees with it to first order at u = eta e. With damping 1 it is (up to a
+constant) the parabola that touches the norm from above, so that the solution over
+the cones lowers the objective of the group lasso; with little damping it is Newton's
+model and converges faster. The damping is chosen by what the last program achieved.
+A search on the line to the solution keeps the objective falling. Only the blocks of
+the Hessian and the linear term change, so OSQP keeps its pattern and its last
+point. Groups that shrink to nothing leave the program; the working set
+around this backend prices them and brings them back where they are needed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import osqp
+from scipy import sparse
+
+from ..certificate import ProjectionCache, certify
+from .solution import Solution, SolverError
+
+__all__ = ["solve"]
+
+#: Settings that users may override through `solver_options`.
+_SETTINGS = {"eps_abs": 1e-9, "eps_rel": 1e-9, "max_iter": 20_000, "polishing": False}
+
+#: Largest number of quadratic programs, whatever `max_iter` allows.
+_MOST_PROGRAMS = 500
+
+#: Damping in Newton's model; 1 makes the model an upper bound.
+_NEWTON_DAMPING = 0.05
+
+#: Quadratic programs with damping 1 before Newton's model is tried.
+_N_CAUTIOUS = 8
+
+#: Programs in a row that fail to lower the objective before giving up.
+_PATIENCE = 5
+
+#: Groups below this, relative to the largest, are dropped.
+_NEGLIGIBLE = 1e-7
+
+
+def solve(program, *, tol, max_iter, start=None, verbose=0, **options):
+    """Minimise a program by a sequence of quadratic programs.
+
+    Parameters
+    ----------
+    program : ConvexProgram
+        With or without cones, under squared loss.
+    tol : float
+        Relative duality gap to stop at.
+    max_iter : int
+        Largest number of quadratic programs.
+    start : ndarray of shape (d, n_groups) or None
+        Where to start.
+    verbose : int, default=0
+        From 2 on, print a line a quadratic program.
+    **options
+        OSQP's settings.
+
+    Returns
+    -------
+    Solution
+        The point of the lowest objective.
+
+    Raises
+    ------
+    SolverError
+        If OSQP does not return a point.
+    """
+    cache = ProjectionCache()
+    U = _first_point(program, start)
+    objective, damping, status = program.objective(U), 1.0, "iteration limit"
+    alive = np.arange(program.n_groups)
+    sequence = _Sequence(program, options)
+    n_stalled = 0
+    for n_iter in range(1, min(max_iter, _MOST_PROGRAMS) + 1):
+        trial, multipliers = np.zeros(program.shape), np.zeros(program.mask.shape)
+        trial[:, alive], multipliers[:, alive] = sequence.solve(U[:, alive], damping)
+        trial, certificate, _ = certify(
+            program, trial, multipliers=multipliers, cache=cache
+        )
+        flipped = (np.einsum("ij,ij->j", U, trial) < 0) & (damping < 1)
+        # Newton's model is wrong beyond zero: such groups shrink instead.
+        target = np.where(flipped, 1e-3 * U, trial)
+        U, objective, share = _search(program, U, objective, target)
+        if verbose > 1:
+            print(f"  osqp {n_iter}: objective {objective:.6g}, gap "
+                  f"{certificate.relative_gap:.2e}, {len(alive)} groups")  # fmt: skip
+        if certificate.relative_gap <= tol:
+            U, status = trial, "tolerance reached"
+            break
+        n_stalled = 0 if share > 0 else n_stalled + 1
+        if n_stalled == _PATIENCE:
+            status = "no progress within OSQP's accuracy"
+            break
+        is_safe = n_iter >= _N_CAUTIOUS and share > 0.1 and not flipped.any()
+        damping = _NEWTON_DAMPING if is_safe else 1.0
+        norms = np.linalg.norm(U, axis=0)
+        lasting = np.flatnonzero(norms > _NEGLIGIBLE * norms.max())
+        if len(lasting) < 0.8 * len(alive):
+            alive = lasting
+            sequence = _Sequence(program.restrict(alive), options)
+    return Solution(U=U, n_iter=n_iter, status=status)
+
+
+def _search(program, U, objective, trial):
+    """Return the best of points between U and the trial, and its share of the way."""
+    best, best_objective, best_share = U, objective, 0.0
+    share = 1.0
+    while share > 1e-4:
+        point = U + share * (trial - U)
+        value = program.objective(point)
+        if value < best_objective:
+            best, best_objective, best_share = point, value, share
+        elif best_share > 0:
+            break
+        share *= 0.5
+    return best, best_objective, best_share
+
+
+def _first_point(program, start):
+    """Return the start, its empty groups filled with small multiples of the gates."""
+    value = float(program.loss.value(np.zeros(len(program.X))))
+    gates = program.gates / np.linalg.norm(program.gates, axis=0)
+    even = gates * (value / (program.beta * program.n_groups))
+    if start is None or not start.any():
+        return even
+    return np.where(start.any(axis=0), start, 1e-3 * even)
+
+
+class _Sequence:
+    """One OSQP problem whose Hessian's blocks and linear term change.
+
+    Variables: the groups one after another, the intercept, the residuals.
+    """
+
+    def __init__(self, program, options):
+        self.program = program
+        loss = program.loss
+        n, (d, m) = len(program.X), program.shape
+        blocks = [
+            sparse.csc_array(
+                program.X * (program.mask[:, g] * program.sign[g])[:, None]
+            )
+            for g in range(m)
+        ]
+        one = sparse.csc_array(np.full((n, 1), float(loss.intercept)))
+        rows = [sparse.hstack([*blocks, one, -sparse.eye_array(n)])]
+        lower, upper = [loss.y], [loss.y]
+        if program.has_cones:
+            cones = [
+                sparse.csc_array(program.X * program.side[:, g, None]) for g in range(m)
+            ]
+            rows.append(
+                sparse.hstack(
+                    [sparse.block_diag(cones), sparse.csc_array((n * m, n + 1))]
+                )
+            )
+            lower.append(np.zeros(n * m))
+            upper.append(np.full(n * m, np.inf))
+        rest = sparse.diags_array(
+            np.concatenate([[float(not loss.intercept)], loss.weights])
+        )
+        full = [sparse.csc_array(np.triu(np.ones((d, d)))) for _ in range(m)]
+        hessian = sparse.block_diag([*full, rest], format="csc")
+        self._linear = np.zeros(hessian.shape[0])
+        self._upper = np.triu_indices(d)
+        # CSC stores the upper triangles block by block, column by column.
+        order = np.lexsort((self._upper[0], self._upper[1]))
+        self._upper = (self._upper[0][order], self._upper[1][order])
+        self._solver = osqp.OSQP()
+        self._solver.setup(
+            sparse.csc_matrix(hessian),
+            self._linear,
+            sparse.csc_matrix(sparse.vstack(rows, format="csc")),
+            np.concatenate(lower),
+            np.concatenate(upper),
+            verbose=False,
+            warm_starting=True,
+            **(_SETTINGS | options),
+        )
+
+    def solve(self, U, damping):
+        """Return the minimiser of the model around U and the cones' multipliers."""
+        program = self.program
+        d, m = program.shape
+        norms = np.linalg.norm(U, axis=0)
+        eta = np.maximum(norms, 1e-9 * max(norms.max(), 1e-300))
+        directions = U / eta
+        outer = directions.T[:, :, None] * directions.T[:, None, :]
+        blocks = (program.beta / eta)[:, None, None] * (
+            np.eye(d) - (1 - damping) * outer
+        )
+        values = blocks[:, self._upper[0], self._upper[1]].reshape(-1)
+        self._linear[: d * m] = (1 - damping) * program.beta * directions.T.reshape(-1)
+        self._solver.update(Px=values, Px_idx=np.arange(len(values)), q=self._linear)
+        result = self._solver.solve(raise_error=False)
+        if result.x is None or not np.isfinite(result.x).all():
+            raise SolverError(
+                f"OSQP stopped with status {result.info.status!r} and no point; relax "
+                "its limits in solver_options or choose another solver."
+            )
+        U = result.x[: d * m].reshape(m, d).T
+        if not program.has_cones:
+            return U, 0.0
+        return U, np.maximum(-result.y[len(program.X) :].reshape(m, -1).T, 0)

@@ -1,0 +1,36 @@
+"""What a backend returns, whatever it wraps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+__all__ = ["Solution", "SolverError"]
+
+
+class SolverError(RuntimeError):
+    """A backend ended without any point that could be certified."""
+
+
+@dataclass
+class Solution:
+    """Point that a backend reached.
+
+    Attributes
+    ----------
+    U : ndarray of shape (d, n_groups)
+        Point, not necessarily feasible: it is projected on the cones afterwards.
+    n_iter : int
+        Iterations spent.
+    status : str
+        What the backend says of the point, for messages.
+    multipliers : ndarray of shape (n, n_groups) or None
+        Non-negative multipliers of the cones, where the backend has them. They
+        tighten the dual bound and cannot make it wrong.
+    """
+
+    U: np.ndarray
+    n_iter: int
+    status: str = ""
+    multipliers: np.ndarray | None = field(default=None, repr=False)
