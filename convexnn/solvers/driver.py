@@ -196,5 +196,6 @@ class _Run:
             print(
                 f"[{self.backend.name}] round {self.n_rounds}: "
                 f"objective {certificate.primal:.6g}, "
-                f"gap {certificate.relative_gap:.2e}, {neurons} neurons, {self.n_iter} iterations, {seconds:.2f} s"
+                f"gap {certificate.relative_gap:.2e}, {neurons} neurons, "
+                f"{self.n_iter} iterations, {seconds:.2f} s"
             )

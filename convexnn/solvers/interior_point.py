@@ -106,7 +106,7 @@ class _CentralPath:
         self.U = gates * min(size, np.sqrt(2 * value) / max(spread, 1e-300))
         slack = program.slack(self.U)[self.bounded]
         self.slack = np.maximum(slack, _LEAST_SLACK * np.abs(slack).mean(axis=0))
-        self.mu = value / max(slack.size, 1)
+        self.mu = 10 * value / max(slack.size, 1)
         self.multipliers = self.mu / self.slack
         self.Z = np.zeros((d, m))
         self.system = _NewtonSystem(program)

@@ -14,7 +14,7 @@ from ..certificate import ProjectionCache, certify, price_groups
 __all__ = ["iterate_working_sets"]
 
 #: Least size of the first working set, and least number of groups to add.
-_LEAST = 40
+_LEAST = 64
 
 
 def iterate_working_sets(program, solve, *, tol, start):
@@ -70,7 +70,7 @@ def _first_working_set(program, U, cache):
     prices = price_groups(
         program, v, threshold=program.beta, wanted=_LEAST, cache=cache
     )
-    size = max(_LEAST, int(6 * np.sqrt(prices.largest / program.beta)))
+    size = max(_LEAST, int(8 * np.sqrt(prices.largest / program.beta)))
     if size >= program.n_groups:
         return np.arange(program.n_groups)
     exact = prices.above(program.beta)
