@@ -1,0 +1,6 @@
+"""Display classes: compute once, plot many times. matplotlib is loaded by plotting."""
+
+from .arrangement import ArrangementDisplay
+from .search import BetaSearchDisplay
+
+__all__ = ["ArrangementDisplay", "BetaSearchDisplay"]
