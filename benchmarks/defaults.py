@@ -1,4 +1,4 @@
-"""How many cells and which beta serve best: 5-fold R2 on scikit-learn's UCI sets.
+r"""How many cells and which beta serve best: 5-fold R2 on scikit-learn's UCI sets.
 
 Inputs and targets are standardised inside each fold. Writes a CSV with one line per
 set, number of cells and beta (as a multiple of the number of training rows, since the
@@ -49,31 +49,44 @@ def cross_validate(name, n_cells, beta, *, n_folds=5, max_rows=500):
     return np.mean(results, axis=0)
 
 
+def summarise(rows):
+    """Return the mean R2 and CPU seconds over the sets, by cells and beta."""
+    means = []
+    for n_cells in CELLS:
+        for beta in BETAS:
+            chosen = [r for r in rows if (int(r[1]), float(r[2])) == (n_cells, beta)]
+            score, seconds = (np.mean([float(r[k]) for r in chosen]) for k in (3, 6))
+            means.append((n_cells, beta, f"{score:.3f}", f"{seconds:.2f}"))
+    return means
+
+
+def write(path, header, rows):
+    """Write one table."""
+    with open(path, "w", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([header, *rows])
+
+
 def main():
-    """Run the table."""
+    """Run the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", default="defaults.csv")
+    parser.add_argument("--summary", default="defaults_mean.csv")
     parser.add_argument("--max-rows", type=int, default=500)
     arguments = parser.parse_args()
     warnings.simplefilter("error")
     rows = []
     for n_cells in CELLS:
         for beta in BETAS:
-            scores = []
             for name in SHIPPED:
                 score, neurons, gap, seconds = cross_validate(
                     name, n_cells, beta, max_rows=arguments.max_rows
                 )
-                scores.append(score)
                 row = (name, n_cells, beta, f"{score:.3f}", f"{neurons:.0f}")
                 rows.append((*row, f"{gap:.1e}", f"{seconds:.2f}"))
-            print(
-                n_cells, beta, np.round(scores, 3), f"{np.mean(scores):.3f}", flush=True
-            )
-    with open(arguments.output, "w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        header = ("set", "cells", "beta", "R2", "neurons", "relative gap", "CPU s")
-        writer.writerows([header, *rows])
+                print(*rows[-1], flush=True)
+    header = ("set", "cells", "beta", "R2", "neurons", "relative gap", "CPU s")
+    write(arguments.output, header, rows)
+    write(arguments.summary, ("cells", "beta", "R2", "CPU s"), summarise(rows))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 A dual point v (three-layer paper, eq. 6, for two layers) is feasible for a program
 if ``norm2(projection of sign * X'D v on the group's cone) <= beta`` for all groups;
 without cones the projection drops out. The largest of these norms, the price of v,
-is what a dual point must be divided by, and the optimum of the zero network's dual
+is what a dual point must be divided by, and the price of the zero network's dual
 point is ``beta_max``.
 """
 
@@ -15,7 +15,14 @@ import numpy as np
 
 from .cones import project_on_cone
 
-__all__ = ["Certificate", "Prices", "certify", "feasible_point", "price_groups"]
+__all__ = [
+    "Certificate",
+    "Prices",
+    "ProjectionCache",
+    "certify",
+    "feasible_point",
+    "price_groups",
+]
 
 
 @dataclass(frozen=True)

@@ -60,8 +60,9 @@ class SquaredLoss:
     def dual_value(self, v):
         """Return ``-L*(-v)``, the dual objective of a dual point v.
 
-        For v with |v' phi| <= beta over the atoms phi, and sum 0 where an intercept
-        is fitted, it bounds the optimum from below (three-layer paper, eq. 6).
+        For v with ``abs(v' phi) <= beta`` over the atoms phi, and sum 0 where an
+        intercept is fitted, it is a lower bound on the optimum (three-layer
+        paper, eq. 6).
         """
         return float(v @ self.y - 0.5 * np.sum(v**2 / self.weights)) + self.constant
 

@@ -22,7 +22,7 @@ def beta_grid(
     n_betas=10,
     beta_min_ratio=1e-3,
     activation="relu",
-    n_cells=100,
+    n_cells=50,
     fit_intercept=True,
     random_state=None,
 ):
@@ -44,7 +44,7 @@ def beta_grid(
         Smallest penalty divided by the largest, in (0, 1].
     activation : {"relu", "gated_relu"}, default="relu"
         Architecture.
-    n_cells : int, default=100
+    n_cells : int, default=50
         Number of sampled cells.
     fit_intercept : bool, default=True
         Whether biases and an output intercept are fitted.

@@ -17,7 +17,7 @@ def loaded_after(statement):
 
 def test_import_loads_no_backend_and_no_plotting():
     modules = loaded_after("import convexnn")
-    assert not modules & {"cvxpy", "osqp", "matplotlib", "pandas", "clarabel"}
+    assert not modules & {"cvxpy", "osqp", "matplotlib", "clarabel"}
 
 
 def test_choosing_a_backend_loads_only_that_one():

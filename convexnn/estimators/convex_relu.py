@@ -60,7 +60,7 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
 
     Parameters
     ----------
-    beta : float, default=1.0
+    beta : float, default=3.0
         Penalty on the weights of both layers, in (0, inf). It weighs against a *sum*
         of squares, so it grows with the number of samples and with the square of the
         targets' scale; `beta_max_` is the value from which on the network is zero.
@@ -72,14 +72,13 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
         Backend: "interior_point" (own, for "relu"), "fista" (own), "cvxpy" (any
         conic solver, Clarabel by default), "osqp", or a registered one. "auto" takes
         the first in this order that can solve the program.
-    cells : {"sampled", "all"} or array-like of shape (n_inputs, n_gates), \
-            default="sampled"
+    cells : {"sampled", "all"} or array-like of shape (n_inputs, n_gates)
         Activation patterns ``1[X g >= 0]`` that units may have. "sampled": `n_cells`
         distinct patterns of Gaussian gates g and their opposites. "all": every
         pattern of the hyperplane arrangement, enumerated; for data of low rank.
         An array: one gate a column, n_inputs being n_features, or n_features + 1
-        with `fit_intercept`, the bias in the last row.
-    n_cells : int, default=100
+        with `fit_intercept`, the bias in the last row. The default is "sampled".
+    n_cells : int, default=50
         Number of sampled patterns; fewer where the data has no more.
     fit_intercept : bool, default=True
         Give every unit a bias, penalised like its weights, and the output an
@@ -125,7 +124,7 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
         Iterations of the backend.
     n_features_in_ : int
         Number of features seen in fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, where X has string column names.
 
     Raises
@@ -181,12 +180,12 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
 
     def __init__(
         self,
-        beta=1.0,
+        beta=3.0,
         *,
         activation="relu",
         solver="auto",
         cells="sampled",
-        n_cells=100,
+        n_cells=50,
         fit_intercept=True,
         tol=1e-3,
         max_iter=20_000,

@@ -16,7 +16,7 @@ _MAX_ROWS = 50
 _PATTERN_RADIUS = 0.8
 
 #: Length of the longest unit.
-_LONGEST_UNIT = 0.62
+_LONGEST_UNIT = 0.55
 
 #: Distance of the names of the lines from the centre.
 _NAME_RADIUS = 1.07
@@ -34,7 +34,7 @@ class ArrangementDisplay:
     Every row x_i of two entries draws the line {u : x_i'u = 0}. The lines cut the
     plane into cells, and all u of a cell activate the same rows: that is the cell's
     activation pattern, written in it with one digit a row. The cell where no row is
-    active is grey, since a unit in it contributes nothing.
+    active is hatched, since a unit in it contributes nothing.
 
     Use :meth:`from_rows` or :meth:`from_estimator` to make a display; both list the
     cells once and plot them. :meth:`plot` plots again.
@@ -256,16 +256,19 @@ class ArrangementDisplay:
         empty = -gates[:, ~activation_patterns(self.X, -gates).any(axis=0)]
         if empty.shape[1]:
             gates = np.column_stack([gates, empty[:, :1]])
-            colours.append("0.92")
+            colours.append("none")
         patterns = activation_patterns(self.X, gates)
         self.wedges_ = []
         for pattern, gate, colour in zip(patterns.T, gates.T, colours, strict=True):
             start, stop = _sector(rays, gate)
             wedge = Wedge((0, 0), 1, np.degrees(start), np.degrees(stop), fc=colour)
+            if not pattern.any():
+                wedge.set(hatch="//", edgecolor="0.85", linewidth=0)
             self.wedges_.append(self.ax_.add_patch(wedge))
             self._write_pattern(pattern, start, stop)
 
     def _write_pattern(self, pattern, start, stop):
+        box = None if pattern.any() else {"fc": "white", "lw": 0, "pad": 2}
         text = "".join("01"[int(active)] for active in pattern)
         middle, width = (start + stop) / 2, min(stop - start, np.pi)
         direction = np.array([np.cos(middle), np.sin(middle)])
@@ -275,7 +278,11 @@ class ArrangementDisplay:
         length = len(text) * _CHARACTER
         if across < 0.9 * room and length < 0.5:
             self.ax_.text(
-                *(_PATTERN_RADIUS * direction), text, ha="center", va="center"
+                *(_PATTERN_RADIUS * direction),
+                text,
+                ha="center",
+                va="center",
+                bbox=box,
             )
         elif room > 0.1 and length < 0.9:
             turned = np.degrees(middle) % 360
@@ -287,6 +294,7 @@ class ArrangementDisplay:
                 va="center",
                 rotation=turned,
                 rotation_mode="anchor",
+                bbox=box,
             )
 
     def _draw_lines(self):
@@ -339,8 +347,7 @@ class ArrangementDisplay:
         if handles:
             self.ax_.legend(
                 handles=handles,
-                loc="upper center",
-                bbox_to_anchor=(0.5, 0.02),
+                loc="lower center",
                 ncols=len(handles),
                 frameon=False,
             )

@@ -16,9 +16,7 @@ from .solution import Solution, SolverError
 __all__ = ["solve"]
 
 
-def solve(
-    program, *, tol, max_iter, start=None, verbose=0, solver="CLARABEL", **options
-):
+def solve(program, *, tol, max_iter, start=None, verbose=0, options=None):
     """Hand a program to cvxpy.
 
     Parameters
@@ -35,10 +33,9 @@ def solve(
         Not used.
     verbose : int, default=0
         From 2 on, print the solver's own log.
-    solver : str, default="CLARABEL"
-        Name of a conic solver that cvxpy knows.
-    **options
-        Passed to ``cvxpy.Problem.solve``.
+    options : dict, default=None
+        `solver`, the name of a conic solver that cvxpy knows ("CLARABEL" by
+        default); the rest is passed to ``cvxpy.Problem.solve``.
 
     Returns
     -------
@@ -50,8 +47,10 @@ def solve(
     SolverError
         If the solver fails, or stops without a point.
     ValueError
-        If cvxpy does not know the solver.
+        If cvxpy does not know the solver, or the solver refuses an option.
     """
+    options = {"verbose": verbose > 1} | (options or {})
+    solver = options.pop("solver", "CLARABEL")
     name = str(solver).upper()
     if name not in cvxpy.installed_solvers():
         raise ValueError(
@@ -70,8 +69,12 @@ def solve(
             # Inaccuracy is judged by the duality gap, not by the solver's word.
             warnings.filterwarnings("ignore", message="Solution may be inaccurate")
             warnings.filterwarnings("ignore", message="Converting A to a CSC")
-            problem.solve(solver=name, verbose=verbose > 1, **options)
-    except (cvxpy.SolverError, cvxpy.error.DCPError, ValueError, TypeError) as error:
+            problem.solve(solver=name, **options)
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"solver_options {options} were refused by cvxpy's solver {name}: {error}"
+        ) from error
+    except cvxpy.SolverError as error:
         raise SolverError(f"cvxpy's solver {name} failed: {error}") from error
     if U.value is None or not np.isfinite(U.value).all():
         raise SolverError(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..certificate import Certificate, certify
+from .solution import SolverError
 from .working_set import iterate_working_sets
 
 __all__ = ["CertifiedPoint", "cap_width", "solve_program"]
@@ -56,7 +57,7 @@ def solve_program(
     start : ndarray of shape (d, n_groups), default=None
         Starting point for backends that can use one.
     options : dict, default=None
-        Further keyword arguments of the backend.
+        The user's `solver_options`.
     verbose : int, default=0
         1 prints a line a round, 2 more.
 
@@ -176,10 +177,21 @@ class _Run:
             max_iter=max(self.max_iter - self.n_iter, 1),
             start=start,
             verbose=self.verbose,
-            **self.options,
+            options=self.options,
         )
+        self._check(program, solution)
         self.n_iter += solution.n_iter
         return solution
+
+    def _check(self, program, solution):
+        U = np.asarray(solution.U)
+        if U.shape != program.shape or not np.isfinite(U).all():
+            raise SolverError(
+                f"solver={self.backend.name!r} returned no usable point: expected "
+                f"finite numbers of shape {program.shape}, got shape {U.shape} with "
+                f"{np.count_nonzero(~np.isfinite(U))} entries that are not finite. "
+                "Choose another solver."
+            )
 
     def single_round(self, tol, start):
         solution = self.solve(self.program, tol, start)

@@ -2,8 +2,7 @@
 
 The step is ``U <- prox(V - gradient(V) / L)`` with Nesterov's extrapolation V and
 O'Donoghue and Candes' restart. The proximal map of ``t * norm2`` plus the indicator
-of a cone is the projection on the cone followed by shrinkage. Iterations run in the
-precision of the caller's data.
+of a cone is the projection on the cone followed by shrinkage.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ __all__ = ["solve"]
 _CHECK_EVERY = 20
 
 
-def solve(program, *, tol, max_iter, start, verbose=0):
+def solve(program, *, tol, max_iter, start=None, verbose=0, options=None):
     """Minimise a program by accelerated proximal gradient steps.
 
     Parameters
@@ -34,6 +33,8 @@ def solve(program, *, tol, max_iter, start, verbose=0):
         Where to start; zeros by default.
     verbose : int, default=0
         From 2 on, print a line at every look at the gap.
+    options : dict, default=None
+        Not used: there are none.
 
     Returns
     -------

@@ -43,7 +43,7 @@ _LEAST_SLACK = 0.1
 _CHUNK = 4096
 
 
-def solve(program, *, tol, max_iter, start=None, verbose=0):
+def solve(program, *, tol, max_iter, start=None, verbose=0, options=None):
     """Follow the central path of a program with cones.
 
     Parameters
@@ -58,6 +58,8 @@ def solve(program, *, tol, max_iter, start=None, verbose=0):
         Not used: interior-point methods gain nothing from a point on the boundary.
     verbose : int, default=0
         From 2 on, print a line a step.
+    options : dict, default=None
+        Not used: there are none.
 
     Returns
     -------

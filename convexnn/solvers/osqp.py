@@ -44,7 +44,7 @@ _PATIENCE = 5
 _NEGLIGIBLE = 1e-7
 
 
-def solve(program, *, tol, max_iter, start=None, verbose=0, **options):
+def solve(program, *, tol, max_iter, start=None, verbose=0, options=None):
     """Minimise a program by a sequence of quadratic programs.
 
     Parameters
@@ -59,7 +59,7 @@ def solve(program, *, tol, max_iter, start=None, verbose=0, **options):
         Where to start.
     verbose : int, default=0
         From 2 on, print a line a quadratic program.
-    **options
+    options : dict, default=None
         OSQP's settings.
 
     Returns
@@ -71,7 +71,10 @@ def solve(program, *, tol, max_iter, start=None, verbose=0, **options):
     ------
     SolverError
         If OSQP does not return a point.
+    ValueError
+        If OSQP refuses a setting.
     """
+    options = options or {}
     cache = ProjectionCache()
     U = _first_point(program, start)
     objective, damping, status = program.objective(U), 1.0, "iteration limit"
@@ -174,16 +177,23 @@ class _Sequence:
         order = np.lexsort((self._upper[0], self._upper[1]))
         self._upper = (self._upper[0][order], self._upper[1][order])
         self._solver = osqp.OSQP()
-        self._solver.setup(
+        self._setup(
+            options,
             sparse.csc_matrix(hessian),
             self._linear,
             sparse.csc_matrix(sparse.vstack(rows, format="csc")),
             np.concatenate(lower),
             np.concatenate(upper),
-            verbose=False,
-            warm_starting=True,
-            **(_SETTINGS | options),
         )
+
+    def _setup(self, options, *matrices):
+        fixed = {"verbose": False, "warm_starting": True}
+        try:
+            self._solver.setup(*matrices, **(_SETTINGS | options | fixed))
+        except (ValueError, TypeError, osqp.OSQPException) as error:
+            raise ValueError(
+                f"solver_options {options} were refused by OSQP: {error}"
+            ) from error
 
     def solve(self, U, damping):
         """Return the minimiser of the model around U and the cones' multipliers."""

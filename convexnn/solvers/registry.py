@@ -19,9 +19,9 @@ class Backend:
     name : str
         What users pass as `solver`.
     solve : callable or str
-        ``solve(program, *, tol, max_iter, start, verbose, **options)`` returning a
+        ``solve(program, *, tol, max_iter, start, verbose, options)`` returning a
         :class:`~convexnn.solvers.Solution`, or its place as "module:function",
-        which is imported on first use.
+        which is imported on first use. `options` is the user's `solver_options`.
     expresses : frozenset of str
         Activations whose programs it can solve: "relu" has cones, "gated_relu" has
         none.
@@ -94,7 +94,7 @@ def register_backend(
     >>> import numpy as np
     >>> from convexnn import ConvexReLURegressor
     >>> from convexnn.solvers import Solution, register_backend
-    >>> def solve_zero(program, *, tol, max_iter, start, verbose):
+    >>> def solve_zero(program, *, tol, max_iter, start, verbose, options):
     ...     return Solution(U=np.zeros(program.shape), n_iter=1)
     >>> register_backend("zero", solve_zero)
     >>> X, y = np.array([[0.0], [1.0], [2.0]]), np.array([1.0, 0.0, 1.0])

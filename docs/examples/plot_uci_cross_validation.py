@@ -44,7 +44,7 @@ def search_convex(X, y):
         StandardScaler().fit_transform(X),
         y,
         n_betas=6,
-        beta_min_ratio=3e-3,
+        beta_min_ratio=1e-3,
         n_cells=N_CELLS,
         random_state=0,
     )[1:]

@@ -1,0 +1,35 @@
+"""The code in the documentation runs and prints what it says."""
+
+import doctest
+from pathlib import Path
+
+import pytest
+
+from convexnn.solvers import registry
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+@pytest.fixture
+def _registry(monkeypatch):
+    monkeypatch.setattr(registry, "_BACKENDS", dict(registry._BACKENDS))
+
+
+@pytest.mark.usefixtures("_registry")
+def test_page_on_backends(monkeypatch):
+    monkeypatch.syspath_prepend(DOCS / "examples_backend")
+    outcome = doctest.testfile(str(DOCS / "backends.rst"), module_relative=False)
+    assert outcome.attempted > 10
+    assert outcome.failed == 0
+
+
+def test_code_of_the_start_page(capsys):
+    lines = (DOCS / "index.rst").read_text().splitlines()
+    first = lines.index(".. code-block:: python") + 2
+    block = []
+    for line in lines[first:]:
+        if line and not line.startswith("   "):
+            break
+        block.append(line[3:])
+    exec("\n".join(block), {})
+    assert "Certificate(primal=" in capsys.readouterr().out
