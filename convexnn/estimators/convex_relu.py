@@ -25,7 +25,9 @@ from .validation import (
     StrOptions,
     all_or_nothing,
     check_gates,
+    check_objective,
     check_penalty,
+    check_range,
     check_samples,
     check_weights,
     fit_context,
@@ -317,14 +319,16 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
         return point
 
     def _store(self, program, point, samples, dtype):
+        self.certificate_ = point.certificate.in_units(samples.objective_scale)
+        check_objective(self.certificate_.primal)
         network = self._architecture().recover(program, point.U, samples)
         self.coefs_ = [
-            network.hidden.astype(dtype),
-            network.output[:, None].astype(dtype),
+            check_range(network.hidden, dtype),
+            check_range(network.output[:, None], dtype),
         ]
         self.intercepts_ = [
-            network.hidden_bias.astype(dtype),
-            np.array([network.output_bias], dtype=dtype),
+            check_range(network.hidden_bias, dtype),
+            check_range([network.output_bias], dtype),
         ]
         vars(self).pop("gates_", None)
         if self.activation == "gated_relu":
@@ -333,7 +337,6 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
                 dtype
             )
         self.n_neurons_ = network.n_neurons
-        self.certificate_ = point.certificate.in_units(samples.objective_scale)
         self.objective_ = self.certificate_.primal
         at_zero = program.loss.dual_point(np.zeros(len(samples.y)))
         self.beta_max_ = price_groups(program, at_zero).largest * samples.beta_scale

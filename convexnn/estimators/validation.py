@@ -17,7 +17,9 @@ __all__ = [
     "StrOptions",
     "all_or_nothing",
     "check_gates",
+    "check_objective",
     "check_penalty",
+    "check_range",
     "check_samples",
     "check_weights",
     "fit_context",
@@ -67,13 +69,26 @@ def check_samples(estimator, X, y):
     X, y = validate_data(
         estimator, X, y, dtype=[np.float64, np.float32], y_numeric=True
     )
+    y = np.asarray(y, dtype=np.float64)
     largest = float(np.max(np.abs(y), initial=0.0))
     if largest > _LARGEST_TARGET:
         raise ValueError(
             f"y must not exceed {_LARGEST_TARGET:g} in magnitude, got {largest:g}: its "
             "squares overflow. Rescale y."
         )
-    return X, np.asarray(y, dtype=np.float64)
+    return X, y
+
+
+def check_range(array, dtype):
+    """Return an array in the data's precision, refusing what that cannot hold."""
+    with np.errstate(over="ignore"):
+        converted = np.asarray(array).astype(dtype)
+    if not np.isfinite(converted).all():
+        raise ValueError(
+            f"y is out of the range of {np.dtype(dtype).name}, the precision of X: the "
+            "network's weights overflow. Rescale y, or pass X as float64."
+        )
+    return converted
 
 
 def check_weights(sample_weight, X):
@@ -118,3 +133,12 @@ def check_penalty(beta, scale):
             "or change beta."
         )
     return scaled
+
+
+def check_objective(value):
+    """Refuse an objective that overflowed in the caller's units."""
+    if not np.isfinite(value):
+        raise ValueError(
+            "The objective overflows: y and sample_weight are too large together. "
+            "Rescale one of them."
+        )

@@ -67,23 +67,19 @@ def solve_program(
         The point of the smallest objective that was certified. Its gap may exceed
         `tol`; telling the user is up to the caller.
     """
-    if (
-        program.n_groups == 0
-        or np.linalg.norm(program.loss.dual_point(program.loss.y * 0)) == 0
-    ):
-        U = np.zeros(program.shape)
-        return CertifiedPoint(
-            U, certify(program, U)[1], 1, "the zero network is optimal"
-        )
+    zero = np.zeros(program.shape)
+    _, certificate, prices = certify(program, zero)
+    if prices.largest <= program.beta:
+        return CertifiedPoint(zero, certificate, 1, "the zero network is optimal")
     run = _Run(program, backend, max_iter, dict(options or {}), verbose)
     if backend.uses_working_set:
         rounds = iterate_working_sets(program, run.solve, tol=tol, start=start)
     else:
         rounds = run.single_round(tol, start)
-    best_dual, best, status = -np.inf, None, ""
+    best_dual, best, status = certificate.dual, (zero, certificate), ""
     for U, certificate, solution in rounds:
         best_dual, status = max(best_dual, certificate.dual), solution.status
-        if best is None or certificate.primal <= best[1].primal:
+        if certificate.primal <= best[1].primal:
             best = (U, certificate)
         certificate = Certificate(best[1].primal, best_dual, certificate.scope)
         run.report(certificate, best[0])
@@ -185,12 +181,14 @@ class _Run:
 
     def _check(self, program, solution):
         U = np.asarray(solution.U)
-        if U.shape != program.shape or not np.isfinite(U).all():
+        with np.errstate(over="ignore", invalid="ignore"):
+            is_usable = U.shape == program.shape and np.isfinite(program.objective(U))
+        if not is_usable:
             raise SolverError(
-                f"solver={self.backend.name!r} returned no usable point: expected "
-                f"finite numbers of shape {program.shape}, got shape {U.shape} with "
-                f"{np.count_nonzero(~np.isfinite(U))} entries that are not finite. "
-                "Choose another solver."
+                f"solver={self.backend.name!r} returned no usable point: expected one "
+                f"of shape {program.shape} with a finite objective, got shape "
+                f"{U.shape} with {np.count_nonzero(~np.isfinite(U))} entries that are "
+                "not finite. Choose another solver."
             )
 
     def single_round(self, tol, start):

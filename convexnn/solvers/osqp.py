@@ -105,6 +105,9 @@ def solve(program, *, tol, max_iter, start=None, verbose=0, options=None):
         damping = _NEWTON_DAMPING if is_safe else 1.0
         norms = np.linalg.norm(U, axis=0)
         lasting = np.flatnonzero(norms > _NEGLIGIBLE * norms.max())
+        if not len(lasting):
+            status = "every group vanished"
+            break
         if len(lasting) < 0.8 * len(alive):
             alive = lasting
             sequence = _Sequence(program.restrict(alive), options)

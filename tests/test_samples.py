@@ -1,0 +1,186 @@
+"""Merged and scaled samples stand for the caller's rows."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from convexnn.architectures import ARCHITECTURES
+from convexnn.cells import sample_cells
+from convexnn.certificate import feasible_point
+from convexnn.losses import SquaredLoss
+from convexnn.samples import collect_samples
+
+PROPERTY = settings(deadline=None, max_examples=40, derandomize=True)
+
+
+@st.composite
+def problems(draw):
+    """Few distinct rows, many repetitions, any magnitude, some weights zero."""
+    rng = np.random.default_rng(draw(st.integers(0, 100_000)))
+    n, d = draw(st.integers(1, 12)), draw(st.integers(1, 3))
+    distinct = rng.integers(-2, 3, (draw(st.integers(1, 5)), d))
+    x_size, y_size, w_size = (draw(st.sampled_from([1e-3, 1.0, 7e4])) for _ in "xyw")
+    X = distinct[rng.integers(0, len(distinct), n)] * x_size
+    weights = rng.integers(0, 3, n) * w_size
+    weights[rng.integers(n)] = w_size
+    return X, rng.standard_normal(n) * y_size, weights, draw(st.booleans())
+
+
+def loss_of(samples):
+    return SquaredLoss(
+        samples.y,
+        samples.weights,
+        intercept=samples.has_bias,
+        constant=samples.within,
+    )
+
+
+def original_rows(samples):
+    rows = samples.X * samples.x_scale
+    return rows[:, :-1] if samples.has_bias else rows
+
+
+def assert_equivalent(one, other, rtol=1e-12):
+    """Check that two samples pose the same problem in the caller's units."""
+    np.testing.assert_array_equal(original_rows(one), original_rows(other))
+    for sides in zip(in_callers_units(one), in_callers_units(other), strict=True):
+        scale = np.abs(sides[0]).max()
+        np.testing.assert_allclose(*sides, rtol=rtol, atol=rtol * scale)
+
+
+def in_callers_units(samples):
+    return (
+        samples.y * samples.y_scale + samples.y_offset,
+        samples.weights * samples.weight_scale,
+        samples.within * samples.objective_scale,
+    )
+
+
+def plain_loss(outputs, y, weights, intercept):
+    """Compute half the weighted squares row by row, at the best intercept."""
+    residual = y - outputs
+    if intercept:
+        residual = residual - np.average(residual, weights=weights)
+    return 0.5 * sum(w * r**2 for w, r in zip(weights, residual, strict=True))
+
+
+@PROPERTY
+@given(problems(), st.integers(0, 1000))
+def test_any_functions_loss_is_that_of_the_callers_rows(problem, seed):
+    X, y, weights, intercept = problem
+    samples = collect_samples(X, y, weights, fit_intercept=intercept)
+    direction = np.random.default_rng(seed).standard_normal(X.shape[1])
+
+    def function(rows):
+        return np.std(y) * np.sin(rows @ direction)
+
+    merged = loss_of(samples).value(function(original_rows(samples)) / samples.y_scale)
+    expected = plain_loss(function(X), y, weights, intercept)
+    size = float(weights @ y**2)
+    assert merged * samples.objective_scale == pytest.approx(
+        expected, rel=1e-9, abs=1e-12 * size
+    )
+
+
+@PROPERTY
+@given(problems(), st.integers(0, 1000), st.sampled_from([1e-3, 1.0, 50.0]))
+def test_program_objective_is_that_of_the_recovered_network(problem, seed, beta):
+    X, y, weights, intercept = problem
+    samples = collect_samples(X, y, weights, fit_intercept=intercept)
+    rng = np.random.RandomState(seed)
+    architecture = ARCHITECTURES["relu"]
+    program = architecture.program(
+        samples.X,
+        loss_of(samples),
+        beta / samples.beta_scale,
+        sample_cells(samples.X, 4, rng),
+    )
+    U = feasible_point(program, rng.standard_normal(program.shape))
+    network = architecture.recover(program, U, samples)
+    assert program.objective(U) * samples.objective_scale == pytest.approx(
+        network.objective(X, y, beta, weights), rel=1e-8
+    )
+
+
+@PROPERTY
+@given(problems())
+def test_weights_are_repetitions(problem):
+    X, y, weights, intercept = problem
+    counts = np.round(weights / weights.max() * 2).astype(int)
+    weighted = collect_samples(X, y, counts, fit_intercept=intercept)
+    repeated = collect_samples(
+        np.repeat(X, counts, axis=0), np.repeat(y, counts), fit_intercept=intercept
+    )
+    assert_equivalent(weighted, repeated)
+
+
+@PROPERTY
+@given(problems())
+def test_zero_weights_are_absences(problem):
+    X, y, weights, intercept = problem
+    kept = weights > 0
+    y = np.where(kept, y, 1e100)
+    one = collect_samples(X, y, weights, fit_intercept=intercept)
+    other = collect_samples(X[kept], y[kept], weights[kept], fit_intercept=intercept)
+    for name in vars(one):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+
+
+@PROPERTY
+@given(problems(), st.integers(0, 1000))
+def test_order_of_rows_does_not_matter(problem, seed):
+    X, y, weights, intercept = problem
+    order = np.random.default_rng(seed).permutation(len(y))
+    one = collect_samples(X, y, weights, fit_intercept=intercept)
+    other = collect_samples(X[order], y[order], weights[order], fit_intercept=intercept)
+    assert_equivalent(one, other)
+
+
+@PROPERTY
+@given(problems())
+def test_scales_are_powers_of_two_and_leave_numbers_near_one(problem):
+    X, y, weights, intercept = problem
+    samples = collect_samples(X, y, weights, fit_intercept=intercept)
+    for scale in (samples.x_scale, samples.y_scale, samples.weight_scale):
+        assert np.frexp(scale)[0] == 0.5
+    assert np.abs(samples.X).max() == 0 or 1 <= np.abs(samples.X).max() < 2
+    assert np.abs(samples.y).max() < 2
+    assert samples.weights.max() < 2 * len(y)
+
+
+@PROPERTY
+@given(problems())
+def test_rows_are_distinct_with_the_bias_last(problem):
+    X, y, weights, intercept = problem
+    samples = collect_samples(X, y, weights, fit_intercept=intercept)
+    assert len(np.unique(samples.X, axis=0)) == len(samples.X)
+    assert len(samples.X) == len(np.unique(X[weights > 0], axis=0))
+    assert samples.X.shape[1] == X.shape[1] + intercept
+    assert samples.has_bias == intercept
+    if intercept:
+        np.testing.assert_array_equal(samples.X[:, -1] * samples.x_scale, 1)
+        assert abs(samples.weights @ samples.y) <= 1e-12 * samples.weights.sum()
+
+
+def test_zeros_of_both_signs_are_one_row():
+    X = np.array([[0.0, 1.0], [-0.0, 1.0]])
+    samples = collect_samples(X, np.array([1.0, 3.0]), fit_intercept=False)
+    np.testing.assert_array_equal(original_rows(samples), [[0, 1]])
+    assert samples.y[0] * samples.y_scale == 2
+    assert samples.within * samples.objective_scale == 1
+
+
+def test_zero_targets_and_inputs_have_scale_one():
+    samples = collect_samples(np.zeros((3, 2)), np.zeros(3), fit_intercept=False)
+    assert samples.objective_scale == samples.beta_scale == 1
+    assert samples.within == 0
+
+
+@pytest.mark.parametrize("size", [1e-150, 1e150])
+def test_extreme_magnitudes_stay_finite(size):
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((6, 2)) * size, rng.standard_normal(6)
+    samples = collect_samples(X, y, fit_intercept=False)
+    assert 0.5 <= np.abs(samples.X).max() < 2
+    np.testing.assert_array_equal(original_rows(samples), X[np.lexsort(X.T[::-1])])
