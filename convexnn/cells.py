@@ -126,7 +126,7 @@ def sample_cells(X, n_cells, random_state):
         Number of patterns wanted. The list is shorter where
         20 * n_cells draws show no more.
     random_state : numpy.random.RandomState
-        Source of the gates; only `d` and `n_cells` decide how much is drawn.
+        Source of the gates.
 
     Returns
     -------

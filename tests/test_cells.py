@@ -166,6 +166,12 @@ def test_too_many_patterns_are_refused_with_their_number():
         enumerate_cells(X, max_patterns=57)
 
 
+def test_parallel_rows_do_not_count_towards_the_limit():
+    X = np.outer(np.arange(1, 50), [1.0, 2.0])
+    X[::2] = np.outer(np.arange(1, 26), [-1.0, 1.0])
+    assert len(enumerate_cells(X, max_patterns=4)) in (3, 4)
+
+
 @pytest.fixture
 def rows():
     return np.random.default_rng(1).standard_normal((30, 4))

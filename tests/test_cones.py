@@ -207,3 +207,8 @@ def test_rows_of_zeros_constrain_nothing():
         np.testing.assert_allclose(project_on_cone(X, side, g).point, [1, 0])
     only_zeros = project_on_cone(np.zeros((3, 2)), np.ones(3), g)
     np.testing.assert_array_equal(only_zeros.point, g)
+
+
+def test_slightly_violated_rows_are_projected_too():
+    result = project_on_cone(np.eye(2), np.ones(2), np.array([-1e-9, 1.0]))
+    np.testing.assert_allclose(result.point, [0, 1], rtol=0, atol=1e-12)

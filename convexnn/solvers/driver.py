@@ -175,12 +175,16 @@ class _Run:
             verbose=self.verbose,
             options=self.options,
         )
-        self._check(program, solution)
+        U = self._checked(program, getattr(solution, "U", None))
         self.n_iter += solution.n_iter
-        return solution
+        multipliers = solution.multipliers
+        if multipliers is not None:
+            # Only non-negative ones bound prices.
+            multipliers = np.maximum(multipliers, 0)
+        return replace(solution, U=U, multipliers=multipliers)
 
-    def _check(self, program, solution):
-        U = np.asarray(solution.U)
+    def _checked(self, program, U):
+        U = np.array([]) if U is None else np.asarray(U, dtype=float)
         with np.errstate(over="ignore", invalid="ignore"):
             is_usable = U.shape == program.shape and np.isfinite(program.objective(U))
         if not is_usable:
@@ -190,6 +194,7 @@ class _Run:
                 f"{U.shape} with {np.count_nonzero(~np.isfinite(U))} entries that are "
                 "not finite. Choose another solver."
             )
+        return U
 
     def single_round(self, tol, start):
         solution = self.solve(self.program, tol, start)
