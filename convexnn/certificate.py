@@ -35,13 +35,19 @@ class Certificate:
         Objective of the fitted network, in the caller's units.
     dual : float
         Lower bound on the objective of every network that `scope` covers.
-    scope : {"cells", "all"}
+    scope : {"cells", "all", "search"}
         "cells": networks whose units stay in the listed cells. "all": the listed
-        cells are the whole arrangement, so every network of any width.
+        cells are the whole arrangement, so every network of any width. "search":
+        every network, but `dual` rests on local pricing and is an estimate.
     is_capped : bool
         True if units were removed to respect `max_neurons`. The bound still holds,
         but it is one for networks of any width, so the gap is not a measure of how
         well the capped problem was solved.
+    n_starts : int or None
+        For "search": directions that pricing climbed from.
+    bound : float or None
+        For "search": a rigorous lower bound for every network, looser than `dual`,
+        from :func:`convexnn.pricing.relu_price_bound`.
 
     Examples
     --------
@@ -55,6 +61,13 @@ class Certificate:
     dual: float
     scope: str
     is_capped: bool = False
+    n_starts: int | None = None
+    bound: float | None = None
+
+    @property
+    def is_estimate(self):
+        """Whether `dual`, and so the gap, is an estimate and not a bound."""
+        return self.scope == "search"
 
     @property
     def gap(self):
@@ -68,7 +81,22 @@ class Certificate:
 
     def in_units(self, scale):
         """Return the certificate with its values multiplied by `scale`."""
-        return replace(self, primal=self.primal * scale, dual=self.dual * scale)
+        return replace(
+            self,
+            primal=self.primal * scale,
+            dual=self.dual * scale,
+            bound=None if self.bound is None else self.bound * scale,
+        )
+
+    def __repr__(self):
+        parts = [f"primal={self.primal:.10g}", f"dual={self.dual:.10g}"]
+        parts += [f"relative_gap={self.relative_gap:.3g}", f"scope={self.scope!r}"]
+        if self.is_capped:
+            parts.append("is_capped=True")
+        if self.is_estimate:
+            parts.append(f"bound={self.bound:.10g}")
+            parts.append(f"dual is an estimate from {self.n_starts} starts")
+        return f"Certificate({', '.join(parts)})"
 
 
 @dataclass(frozen=True)

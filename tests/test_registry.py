@@ -17,7 +17,7 @@ from convexnn.solvers import (
 )
 
 BUILT_IN = {
-    "relu": ["interior_point", "fista", "cvxpy", "osqp"],
+    "relu": ["interior_point", "fista", "cvxpy", "osqp", "active_set"],
     "gated_relu": ["fista", "cvxpy", "osqp"],
 }
 ACTIVATIONS = tuple(BUILT_IN)

@@ -25,6 +25,36 @@ class ReLU:
         """Return ``(X u)_+`` for each column u, of shape (n, n_directions)."""
         return np.maximum(X @ directions, 0)
 
+    def forward(self, X, directions, width=0.0):
+        """Return the units' outputs and slopes, smoothed if `width` is positive.
+
+        The smoothed unit is ``(z + sqrt(z^2 + width^2)) / 2``, above the unit itself
+        by at most half the width.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, d)
+            Inputs.
+        directions : ndarray of shape (d, m)
+            Weights of the units, one a column.
+        width : float, default=0.0
+            Width of the smoothing, in units of the pre-activations.
+
+        Returns
+        -------
+        outputs, slopes : ndarray of shape (n, m)
+            Outputs, and their derivatives by the pre-activations.
+        """
+        values = X @ directions
+        if width == 0:
+            return np.maximum(values, 0), (values > 0).astype(values.dtype)
+        root = np.hypot(values, width)
+        return 0.5 * (values + root), 0.5 * (1 + values / root)
+
+    def backward(self, X, slopes, V):
+        """Return the gradients of ``sum(V * outputs)`` by the weights, (d, m)."""
+        return X.T @ (slopes * V)
+
     def program(self, X, loss, beta, cells):
         """Return the program over the cells, each with both signs and its cone."""
         return ConvexProgram(X, loss, beta, cells, has_cones=True)

@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from ..architectures import ARCHITECTURES
+from ..architectures.recovery import program_directions
 from ..cells import enumerate_cells, given_cells, sample_cells
 from ..certificate import price_groups
 from ..losses import SquaredLoss
@@ -72,8 +73,11 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
         + b_k)\, a_k + c`. Its weights mean nothing without `gates_`.
     solver : str, default="auto"
         Backend: "interior_point" (own, for "relu"), "fista" (own), "cvxpy" (any
-        conic solver, Clarabel by default), "osqp", or a registered one. "auto" takes
-        the first in this order that can solve the program.
+        conic solver, Clarabel by default), "osqp", "active_set" (own, for "relu"),
+        or a registered one. "auto" takes the first in this order that can solve the
+        program. "active_set" with ``cells="sampled"`` does not stop at a list: it
+        searches the cells of all networks while it solves, ends far lower, and its
+        gap (scope "search") is an estimate.
     cells : {"sampled", "all"} or array-like of shape (n_inputs, n_gates)
         Activation patterns ``1[X g >= 0]`` that units may have. "sampled": `n_cells`
         distinct patterns of Gaussian gates g and their opposites. "all": every
@@ -90,7 +94,8 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
         means the same for every backend and is computed from the fitted network.
     max_iter : int, default=20000
         Largest number of iterations of the backend in all: proximal steps of
-        "fista", Newton steps of "interior_point", quadratic programs of "osqp".
+        "fista", Newton steps of "interior_point", quadratic programs of "osqp",
+        rounds of "active_set".
     max_neurons : int, default=None
         Largest number of units. A wider solution is cut to its largest units, which
         are then trained again; the certificate keeps bounding networks of any width.
@@ -99,7 +104,9 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
         number of features.
     solver_options : dict, default=None
         Further options of the backend: for "cvxpy" `solver` and whatever
-        ``cvxpy.Problem.solve`` takes, for "osqp" its settings.
+        ``cvxpy.Problem.solve`` takes, for "osqp" its settings, for "active_set"
+        `n_starts` (256, directions that pricing climbs from) and `n_units` (50, width
+        of the random start).
     verbose : int, default=0
         1 prints a line a round, 2 a line an iteration.
     random_state : int, RandomState instance or None, default=None
@@ -121,7 +128,8 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
     certificate_ : convexnn.certificate.Certificate
         Primal value, dual bound, gap, relative gap, and what they hold over.
     beta_max_ : float
-        Smallest beta for which the zero network is optimal over the cells.
+        Smallest beta for which the zero network is optimal over the cells; with
+        scope "search" an estimate from below.
     n_iter_ : int
         Iterations of the backend.
     n_features_in_ : int
@@ -236,11 +244,15 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
             )
             previous = self._previous_network()
             X, y = check_samples(self, X, y)
+            if previous is not None and len(previous.hidden) != X.shape[1]:
+                previous = None
             weights = check_weights(sample_weight, X)
             samples = collect_samples(X, y, weights, fit_intercept=self.fit_intercept)
-            program = self._build_program(samples)
-            point = self._solve(program, backend, samples, previous)
-            self._store(program, point, samples, X.dtype)
+            is_free = isinstance(self.cells, str) and self.cells == "sampled"
+            run = self._search if backend.search and is_free else self._solve
+            program, point, price = run(backend, samples, previous)
+            self._warn_of_gap(backend, point)
+            self._store(program, point, price, samples, X.dtype)
         return self
 
     def predict(self, X):
@@ -263,17 +275,14 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
     def _architecture(self):
         return ARCHITECTURES[self.activation]
 
-    def _build_program(self, samples):
+    def _loss_and_penalty(self, samples):
         loss = SquaredLoss(
             samples.y,
             samples.weights,
             intercept=self.fit_intercept,
             constant=samples.within,
         )
-        beta = check_penalty(self.beta, samples.beta_scale)
-        return self._architecture().program(
-            samples.X, loss, beta, self._find_cells(samples.X)
-        )
+        return loss, check_penalty(self.beta, samples.beta_scale)
 
     def _find_cells(self, X):
         if not isinstance(self.cells, str):
@@ -293,18 +302,53 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
             self._network() if is_gated == (self.activation == "gated_relu") else None
         )
 
-    def _solve(self, program, backend, samples, previous):
-        start = None
-        if previous is not None and len(previous.hidden) == self.n_features_in_:
-            start = self._architecture().locate(program, previous, samples)
-        settings = {
+    def _settings(self):
+        return {
             "tol": self.tol,
             "max_iter": self.max_iter,
             "options": self.solver_options,
             "verbose": int(self.verbose),
         }
-        point = solve_program(program, backend, start=start, **settings)
-        gap = point.certificate.relative_gap
+
+    def _solve(self, backend, samples, previous):
+        """Return the program over the listed cells, its solution, and its beta_max."""
+        loss, beta = self._loss_and_penalty(samples)
+        cells = self._find_cells(samples.X)
+        program = self._architecture().program(samples.X, loss, beta, cells)
+        start = None
+        if previous is not None:
+            start = self._architecture().locate(program, previous, samples)
+        point = solve_program(program, backend, start=start, **self._settings())
+        if self.max_neurons is not None:
+            point = cap_width(
+                program, point, backend, self.max_neurons, **self._settings()
+            )
+        at_zero = program.loss.dual_point(np.zeros(len(samples.y)))
+        return program, point, price_groups(program, at_zero).largest
+
+    def _search(self, backend, samples, previous):
+        """Return the same for a network whose cells the backend finds itself."""
+        loss, beta = self._loss_and_penalty(samples)
+        start = None
+        if previous is not None:
+            start = program_directions(previous, samples), np.sign(previous.output)
+        found = backend.load_search()(
+            samples.X,
+            loss,
+            beta,
+            start=start,
+            random_state=check_random_state(self.random_state),
+            **self._settings(),
+        )
+        program, point = found.program, found.point
+        if self.max_neurons is not None:
+            point = cap_width(
+                program, point, backend, self.max_neurons, **self._settings()
+            )
+        return program, point, found.price_at_zero
+
+    def _warn_of_gap(self, backend, point):
+        gap = point.relative_gap_before_cap
         if gap > self.tol:
             warnings.warn(
                 f"Relative duality gap {gap:.3g} above tol={self.tol:g} after "
@@ -314,11 +358,8 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
                 ConvergenceWarning,
                 stacklevel=4,
             )
-        if self.max_neurons is not None:
-            point = cap_width(program, point, backend, self.max_neurons, **settings)
-        return point
 
-    def _store(self, program, point, samples, dtype):
+    def _store(self, program, point, price_at_zero, samples, dtype):
         self.certificate_ = point.certificate.in_units(samples.objective_scale)
         check_objective(self.certificate_.primal)
         network = self._architecture().recover(program, point.U, samples)
@@ -338,8 +379,7 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
             )
         self.n_neurons_ = network.n_neurons
         self.objective_ = self.certificate_.primal
-        at_zero = program.loss.dual_point(np.zeros(len(samples.y)))
-        self.beta_max_ = price_groups(program, at_zero).largest * samples.beta_scale
+        self.beta_max_ = price_at_zero * samples.beta_scale
         self.n_iter_ = point.n_iter
 
     def _network(self):

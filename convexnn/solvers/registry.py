@@ -31,6 +31,11 @@ class Backend:
         Names accepted in `solver_options`; None leaves the check to the backend.
     uses_working_set : bool
         Hand it only the groups that matter, priced in rounds, rather than all.
+    search : callable or str or None
+        For backends that find the cells themselves: ``search(X, loss, beta, *, tol,
+        max_iter, start, verbose, options, random_state)`` returning a
+        :class:`~convexnn.solvers.active_set.Found`. It replaces `solve` where no
+        cells are given.
     """
 
     name: str
@@ -39,6 +44,7 @@ class Backend:
     requires: tuple = ()
     options: frozenset | None = frozenset()
     uses_working_set: bool = False
+    search: Callable | str | None = None
 
     @property
     def is_installed(self):
@@ -47,10 +53,19 @@ class Backend:
 
     def load(self):
         """Return the solve function, importing it if need be."""
-        if callable(self.solve):
-            return self.solve
-        module, function = self.solve.split(":")
-        return getattr(import_module(module), function)
+        return _imported(self.solve)
+
+    def load_search(self):
+        """Return the search function, importing it if need be."""
+        return _imported(self.search)
+
+
+def _imported(function):
+    """Return a function from itself or from its place as "module:function"."""
+    if callable(function):
+        return function
+    module, name = function.split(":")
+    return getattr(import_module(module), name)
 
 
 _BACKENDS: dict[str, Backend] = {}
@@ -64,6 +79,7 @@ def register_backend(
     requires=(),
     options=(),
     uses_working_set=False,
+    search=None,
 ):
     """Add a backend to the table, or replace the one of that name.
 
@@ -81,6 +97,8 @@ def register_backend(
         Names accepted in `solver_options`; None accepts any.
     uses_working_set : bool, default=False
         Whether it should see only the groups that matter.
+    search : callable or str, default=None
+        See :class:`Backend`.
 
     Raises
     ------
@@ -113,6 +131,7 @@ def register_backend(
         tuple(requires),
         None if options is None else frozenset(options),
         uses_working_set,
+        search,
     )
 
 
@@ -193,4 +212,12 @@ register_backend(
     requires=("osqp",),
     options=None,
     uses_working_set=True,
+)
+register_backend(
+    "active_set",
+    "convexnn.solvers.interior_point:solve",
+    expresses=("relu",),
+    options=("n_starts", "n_units"),
+    uses_working_set=True,
+    search="convexnn.solvers.active_set:search",
 )

@@ -1,0 +1,202 @@
+"""Pricing over all directions: the unit that would lower the objective most.
+
+The price of a dual point v is the largest ``abs(v' phi(X; u))`` over the unit ball of
+an architecture. Finding it is hard in general; climbing from many starts finds local
+maxima, so that what follows from the best of them is an estimate. For ReLU units
+:func:`relu_price_bound` is a rigorous, looser bound.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["LocalMaxima", "climb", "distinct", "draw_starts", "relu_price_bound"]
+
+
+@dataclass(frozen=True)
+class LocalMaxima:
+    """Directions at which climbing ended.
+
+    Attributes
+    ----------
+    directions : ndarray of shape (d, n_directions)
+        Unit vectors.
+    values : ndarray of shape (n_directions,)
+        ``abs(v' phi)`` at each.
+    signs : ndarray of shape (n_directions,)
+        Signs of ``v' phi``: those of the output weight that lowers the loss.
+    """
+
+    directions: np.ndarray
+    values: np.ndarray
+    signs: np.ndarray
+
+    @property
+    def largest(self):
+        """Largest value found, a lower bound on the price."""
+        return float(self.values.max(initial=0.0))
+
+    def take(self, index):
+        """Return some of the maxima."""
+        return LocalMaxima(
+            self.directions[:, index], self.values[index], self.signs[index]
+        )
+
+
+def draw_starts(X, n_starts, random_state, near=None):
+    """Draw directions to climb from: Gaussian, whitened, and near given ones.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+        Inputs; the second half of the starts is whitened by them.
+    n_starts : int
+        Number of random directions.
+    random_state : numpy.random.RandomState
+        Source of the directions.
+    near : ndarray of shape (d, m), default=None
+        Directions that are used as they are and slightly perturbed.
+
+    Returns
+    -------
+    ndarray of shape (d, n_starts + 2 m)
+        Directions, not normalised.
+    """
+    d = X.shape[1]
+    plain = random_state.standard_normal((d, n_starts // 2))
+    values, vectors = np.linalg.eigh(X.T @ X)
+    roots = np.sqrt(np.maximum(values, 1e-8 * max(values[-1], 1e-300)))
+    white = (
+        vectors
+        @ (random_state.standard_normal((d, n_starts - n_starts // 2)).T / roots).T
+    )
+    starts = [plain, white]
+    if near is not None and near.shape[1]:
+        units = near / np.linalg.norm(near, axis=0)
+        shaken = units + 0.3 / np.sqrt(d) * random_state.standard_normal(near.shape)
+        starts += [units, shaken]
+    return np.concatenate(starts, axis=1)
+
+
+def climb(architecture, X, v, starts, *, n_steps=30):
+    """Climb ``abs(v' phi(X; u))`` on the unit sphere from many starts at once.
+
+    Every start has its own step, which doubles after success and shrinks after
+    failure, so no value ever falls.
+
+    Parameters
+    ----------
+    architecture : object
+        With ``forward`` and ``backward``, see :mod:`convexnn.architectures`.
+    X : ndarray of shape (n, d)
+        Inputs.
+    v : ndarray of shape (n,)
+        Dual point.
+    starts : ndarray of shape (d, n_starts)
+        Directions other than zero.
+    n_steps : int, default=30
+        Steps of each start.
+
+    Returns
+    -------
+    LocalMaxima
+        One for every start, in their order.
+    """
+    directions = starts / np.linalg.norm(starts, axis=0)
+    outputs, slopes = architecture.forward(X, directions)
+    values = v @ outputs
+    signs = np.where(values >= 0, 1.0, -1.0)
+    values = np.abs(values)
+    gradients = architecture.backward(X, slopes, np.outer(v, signs))
+    steps = np.ones(len(values))
+    for _ in range(n_steps):
+        size = np.maximum(np.linalg.norm(gradients, axis=0), 1e-300)
+        trial = directions + steps * gradients / size
+        trial /= np.linalg.norm(trial, axis=0)
+        outputs, slopes = architecture.forward(X, trial)
+        reached = (v @ outputs) * signs
+        better = reached > values * (1 + 1e-10)
+        if not better.any() and steps.max() < 1e-3:
+            break
+        ahead = architecture.backward(X, slopes, np.outer(v, signs))
+        directions = np.where(better, trial, directions)
+        gradients = np.where(better, ahead, gradients)
+        values = np.where(better, reached, values)
+        steps = np.where(better, 2 * steps, steps / 4)
+    return LocalMaxima(directions, values, signs)
+
+
+def distinct(maxima, *, above=0.0, at_most=40, tolerance=1e-3):
+    """Return the largest maxima above a value, nearly equal ones once.
+
+    Parameters
+    ----------
+    maxima : LocalMaxima
+        From :func:`climb`.
+    above : float, default=0.0
+        Smaller ones are left out.
+    at_most : int, default=40
+        Largest number to return.
+    tolerance : float, default=1e-3
+        Directions of the same sign are equal if 1 minus their cosine is below this.
+
+    Returns
+    -------
+    LocalMaxima
+        In descending order.
+    """
+    kept = []
+    for j in np.argsort(-maxima.values, kind="stable"):
+        if maxima.values[j] <= above or len(kept) == at_most:
+            break
+        cosines = maxima.directions[:, kept].T @ maxima.directions[:, j]
+        if not np.any(
+            (cosines > 1 - tolerance) & (maxima.signs[kept] == maxima.signs[j])
+        ):
+            kept.append(j)
+    return maxima.take(np.array(kept, dtype=int))
+
+
+def relu_price_bound(X, v):
+    r"""Bound ``max abs(v' (X u)_+)`` over the unit ball from above.
+
+    With :math:`(z)_+ = (z + |z|) / 2`, and dropping the rows that can only lower the
+    value,
+
+    .. math::
+
+        v^\top (X u)_+ \le \tfrac12 v^\top X u + \tfrac12 \sum_i v_i^+ |x_i^\top u|
+        \le \tfrac12 \|X^\top v\|_2 + \tfrac12 \sqrt{\textstyle\sum_i v_i^+}\,
+        \sqrt{\lambda_{\max}(X^\top \mathrm{diag}(v^+) X)}
+
+    by the inequality of Cauchy and Schwarz, and the same for -v. It is rigorous and
+    loose.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+        Inputs.
+    v : ndarray of shape (n,)
+        Dual point.
+
+    Returns
+    -------
+    float
+        The bound.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexnn.pricing import relu_price_bound
+    >>> X, v = np.eye(2), np.array([1.0, -1.0])
+    >>> relu_price_bound(X, v) >= 1.0  # attained at u = (1, 0)
+    True
+    """
+    linear = float(np.linalg.norm(X.T @ v))
+    bounds = []
+    for positive in (np.maximum(v, 0), np.maximum(-v, 0)):
+        largest = np.linalg.eigvalsh((X.T * positive) @ X)[-1]
+        bounds.append(np.sqrt(positive.sum() * max(float(largest), 0.0)))
+    return 0.5 * (linear + max(bounds))

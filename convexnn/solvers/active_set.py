@@ -1,0 +1,338 @@
+"""Search the cells while solving: price, polish or add, descend, merge, repeat.
+
+Local descent is an active-set method for the convex program over all cells (Wang and
+Pilanci, ICLR 2022), so it is run as one, with the convex program as referee:
+
+1. start wide, from random units, by a plain and two smoothed descents;
+2. price: climb from many starts; directions above beta would lower the objective;
+3. polish: solve the finite program over the visited cells and the new ones exactly,
+   where that is affordable, else add the new units by a line search;
+4. descend over all units at once, directions free to change cell; merge and prune.
+
+The best network and the best dual bound of all rounds are kept. The bound rests on
+local pricing and is an estimate; `Certificate.bound` is a rigorous, looser one.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..architectures import ReLU
+from ..cells import given_cells
+from ..certificate import Certificate, feasible_point
+from ..pricing import climb, distinct, draw_starts, relu_price_bound
+from ..program import ConvexProgram
+from .descent import Units, descend
+from .driver import CertifiedPoint, prune
+from .interior_point import solve as solve_given_cells
+
+__all__ = ["Found", "search"]
+
+#: Rounds after which the search ends, whatever `max_iter` allows.
+_MOST_ROUNDS = 40
+
+#: Rounds without progress after which the search ends.
+_PATIENCE = 3
+
+#: Widths of the smoothing in the first descents and in those of a round.
+_FIRST_WIDTHS = (0.1, 0.01)
+_WIDTHS = (0.01, 0.001)
+
+#: Tolerance of the pruning in a round, relative to the gap. Dropping more disturbs
+#: the dual point, and the bound with it.
+_DUST = 2e-4
+
+#: Floating-point operations that a Newton step of a polish may cost.
+_AFFORDABLE = 5e8
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search ends with.
+
+    Attributes
+    ----------
+    program : ConvexProgram
+        Program over the cells of the network found.
+    point : CertifiedPoint
+        The network as a point of that program, with scope "search".
+    price_at_zero : float
+        Largest price found for the zero network: an estimate of beta_max from below.
+    """
+
+    program: ConvexProgram
+    point: CertifiedPoint
+    price_at_zero: float
+
+
+def search(
+    X, loss, beta, *, tol, max_iter, start=None, verbose=0, options=None, random_state
+):
+    """Train a two-layer ReLU network without a list of cells.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+        Inputs.
+    loss : SquaredLoss
+        Loss.
+    beta : float
+        Penalty.
+    tol : float
+        Relative gap to the estimated dual bound to stop at.
+    max_iter : int
+        Largest number of rounds; no more than 40 are made.
+    start : tuple of ndarray, default=None
+        Vectors of shape (d, m) and signs of shape (m,) of a network to start from.
+    verbose : int, default=0
+        From 1 on, print a line a round.
+    options : dict, default=None
+        `n_starts`, directions that pricing climbs from (256), and `n_units`, width of
+        the random start (50).
+    random_state : numpy.random.RandomState
+        Source of the start and of the directions.
+
+    Returns
+    -------
+    Found
+        Network, certificate of scope "search", and the price of the zero network.
+    """
+    settings = {"n_starts": 256, "n_units": 50} | (options or {})
+    run = _Search(X, loss, beta, tol, settings, verbose, random_state)
+    run.price(Units(np.zeros((X.shape[1], 0)), np.zeros(0)))
+    price_at_zero = run.maxima.largest
+    if price_at_zero <= beta:
+        return run.finish("the zero network is optimal", price_at_zero)
+    units = run.random_units()
+    if start is not None and start[0].shape[1]:
+        units = Units.from_groups(*start).joined(units)
+    units = run.descend_from(units)
+    status = "round limit"
+    for _ in range(min(max_iter, _MOST_ROUNDS)):
+        run.price(units)
+        run.report(units)
+        if run.gap <= tol:
+            status = "tolerance reached"
+            break
+        if run.n_waited >= _PATIENCE:
+            status = "no progress"
+            break
+        units = run.improve(units)
+    return run.finish(status, price_at_zero)
+
+
+class _Search:
+    """Best network, best dual bound, and the steps of a round."""
+
+    def __init__(self, X, loss, beta, tol, settings, verbose, random_state):
+        self.X, self.loss, self.beta, self.tol = X, loss, beta, tol
+        self.architecture = ReLU()
+        self.settings = settings
+        self.verbose = verbose
+        self.random_state = random_state
+        self.started = time.perf_counter()
+        self.best = Units(np.zeros((X.shape[1], 0)), np.zeros(0))
+        self.primal = self.value(self.best)
+        self.dual = self.bound = 0.0
+        self.n_rounds = self.n_waited = 0
+        self._last = (np.inf, -np.inf)
+
+    @property
+    def gap(self):
+        """Relative gap between the best network and the best estimated bound."""
+        return max(self.primal - self.dual, 0.0) / max(self.primal, 1e-300)
+
+    def value(self, units):
+        """Return the true objective of some units."""
+        return units.value(self.architecture, self.X, self.loss, self.beta)
+
+    def consider(self, units):
+        """Keep the units if they are the best so far; return them."""
+        value = self.value(units)
+        if value < self.primal:
+            self.primal, self.best = value, units
+        return units
+
+    def random_units(self):
+        """Return balanced Gaussian units of alternating sign."""
+        d, m = self.X.shape[1], self.settings["n_units"]
+        directions = self.random_state.standard_normal((d, m))
+        directions /= np.linalg.norm(directions, axis=0)
+        size = 0.1 * self.primal / (self.beta * m)
+        spread = np.mean(self.loss.weights @ np.maximum(self.X @ directions, 0) ** 2)
+        size = min(size, np.sqrt(0.1 * self.primal / max(m * spread, 1e-300)))
+        signs = np.where(np.arange(m) % 2 == 0, 1.0, -1.0)
+        return Units.from_groups(directions * size, signs)
+
+    def _descend(self, units, width, n_steps=100):
+        return descend(
+            self.architecture,
+            self.X,
+            self.loss,
+            self.beta,
+            units,
+            width=width,
+            n_steps=n_steps,
+        )
+
+    def descend_from(self, units):
+        """Make the first descents and merge."""
+        units = self.consider(self._descend(units, 0.0, 60))
+        for width in _FIRST_WIDTHS:
+            units = self.consider(self._descend(units, width))
+        self.consider(units.merged(self.X))
+        return self.best
+
+    def price(self, units):
+        """Climb from many starts and update the dual bound."""
+        v = self.loss.dual_point(
+            self.architecture.forward(self.X, units.hidden)[0] @ units.output
+        )
+        starts = draw_starts(
+            self.X, self.settings["n_starts"], self.random_state, near=units.hidden
+        )
+        self.maxima = climb(self.architecture, self.X, v, starts)
+        self.dual = max(self.dual, self._dual_value(v, self.maxima.largest))
+        self.bound = max(self.bound, self._dual_value(v, relu_price_bound(self.X, v)))
+
+    def _dual_value(self, v, price):
+        limit = self.beta / price if price > 0 else np.inf
+        return self.loss.dual_value(self.loss.best_scale(v, limit) * v)
+
+    def improve(self, units):
+        """Make one round: bring in the new directions, descend, merge."""
+        fresh = distinct(self.maxima, above=self.beta * (1 + 1e-4))
+        new = Units.from_groups(fresh.directions, fresh.signs)
+        merged = units.merged(self.X)
+        if self._cost(len(merged) + len(new)) <= _AFFORDABLE:
+            units = self.consider(self._polish(merged.joined(new)))
+            self.price(units)
+        else:
+            units = self.consider(self._add(units, new, fresh.values))
+        for width in _WIDTHS:
+            units = self.consider(self._descend(units, width))
+        self.consider(units.merged(self.X))
+        self._note_progress()
+        return self._pruned(self.best)
+
+    def _pruned(self, units):
+        """Drop units that are worth less than a small share of the gap in all."""
+        program, group_of = self._program(units)
+        U = self._point(program, group_of, units)
+        certificate = Certificate(program.objective(U), np.inf, "search")
+        U, _ = prune(program, U, certificate, _DUST * self.gap)
+        return Units.from_groups(U, program.sign)
+
+    def _point(self, program, group_of, units):
+        """Return the units as a point of their program."""
+        U = np.zeros(program.shape)
+        active = group_of >= 0
+        np.add.at(U.T, group_of[active], units.groups.T[active])
+        return U
+
+    def _note_progress(self):
+        primal, dual = self._last
+        gained = (primal - self.primal) + (self.dual - dual)
+        self.n_waited = (
+            0 if gained > 0.05 * self.tol * self.primal else self.n_waited + 1
+        )
+        self._last = (self.primal, self.dual)
+
+    def _cost(self, n_groups):
+        """Return about how many operations a Newton step over some groups takes."""
+        n, d = self.X.shape
+        size = d * n_groups
+        factor = size**3 / 3 if size <= n else size * n**2 + n**3 / 3
+        return factor + 2 * n_groups * n * d**2
+
+    def _program(self, units):
+        """Return the program over the units' cells and the group of each unit.
+
+        Units of one cell and sign share a group; units that are active nowhere have
+        none, which is marked by -1.
+        """
+        cells = given_cells(self.X, units.hidden)
+        cell = {p.tobytes(): k for k, p in enumerate(_packed(cells.patterns))}
+        keys = [
+            (cell.get(pattern.tobytes(), -1), sign)
+            for pattern, sign in zip(
+                _packed(self.X @ units.hidden >= 0), np.sign(units.output), strict=True
+            )
+        ]
+        groups = sorted({key for key in keys if key[0] >= 0})
+        index = {key: g for g, key in enumerate(groups)}
+        cell_of, sign = np.array(groups, dtype=float).reshape(-1, 2).T
+        program = ConvexProgram(
+            self.X,
+            self.loss,
+            self.beta,
+            cells,
+            has_cones=True,
+            cell_of=cell_of.astype(int),
+            sign=sign,
+        )
+        return program, np.array([index.get(key, -1) for key in keys], dtype=int)
+
+    def _polish(self, units):
+        """Solve the finite program over the units' cells, and drop what is dust."""
+        program, _ = self._program(units)
+        if not program.n_groups:
+            return units
+        aim = max(0.1 * self.tol, 0.02 * self.gap)
+        solution = solve_given_cells(program, tol=aim, max_iter=100)
+        U = feasible_point(program, solution.U)
+        certificate = Certificate(program.objective(U), self.dual, "search")
+        U, _ = prune(program, U, certificate, 0.3 * self.tol)
+        return Units.from_groups(U, program.sign)
+
+    def _add(self, units, new, values):
+        """Add new units, longer where the price is higher, by one line search."""
+        if not len(new):
+            return units
+        share = (values - self.beta) / (values.max() - self.beta)
+        share = np.maximum(share, 1e-3)
+        directions = new.hidden / np.linalg.norm(new.hidden, axis=0)
+        signs = np.sign(new.output)
+        base = self.architecture.forward(self.X, units.hidden)[0] @ units.output
+        along = self.architecture.forward(self.X, directions)[0] @ (signs * share)
+        largest = np.linalg.norm(units.groups, axis=0).max(initial=0.0)
+        lengths = (largest or 1.0) * np.geomspace(1e-4, 10, 25)
+        outputs = base[:, None] + along[:, None] * lengths
+        objectives = self.loss.value(outputs) + self.beta * share.sum() * lengths
+        length = lengths[int(np.argmin(objectives))]
+        return units.joined(Units.from_groups(directions * (share * length), signs))
+
+    def report(self, units):
+        """Print a line a round."""
+        self.n_rounds += 1
+        if self.verbose:
+            seconds = time.perf_counter() - self.started
+            print(
+                f"[active_set] round {self.n_rounds}: objective {self.primal:.6g}, "
+                f"gap {self.gap:.2e} (estimate), {len(units)} neurons, {seconds:.2f} s"
+            )
+
+    def finish(self, status, price_at_zero):
+        """Return the best network as a point of the program over its own cells."""
+        units = self.best
+        program, group_of = self._program(units)
+        U = self._point(program, group_of, units)
+        primal = program.objective(U)
+        certificate = Certificate(
+            primal,
+            min(self.dual, primal),
+            "search",
+            n_starts=self.settings["n_starts"],
+            bound=min(self.bound, primal),
+        )
+        U, certificate = prune(program, U, certificate, self.tol)
+        point = CertifiedPoint(U, certificate, max(self.n_rounds, 1), status)
+        return Found(program, point, price_at_zero)
+
+
+def _packed(patterns):
+    """Return each pattern's bits as bytes, one pattern a row."""
+    return np.packbits(patterns, axis=0).T

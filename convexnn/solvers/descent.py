@@ -1,0 +1,126 @@
+"""Descent over all units of a network at once, their directions free to change cell.
+
+The kinks of the units stall quasi-Newton methods long before the optimum; a smoothed
+unit whose width shrinks in a few stages does not. What a stage returns is judged by
+the true objective, so smoothing can lead the way but not deceive.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import minimize
+
+__all__ = ["Units", "descend"]
+
+
+@dataclass(frozen=True)
+class Units:
+    """Hidden weights and output weights of a network, in the solvers' units.
+
+    Attributes
+    ----------
+    hidden : ndarray of shape (d, m)
+        Hidden weights, one unit a column.
+    output : ndarray of shape (m,)
+        Output weights.
+    """
+
+    hidden: np.ndarray
+    output: np.ndarray
+
+    def __len__(self):
+        return len(self.output)
+
+    @property
+    def groups(self):
+        """Vectors ``hidden * abs(output)``, those of the convex program."""
+        return self.hidden * np.abs(self.output)
+
+    @classmethod
+    def from_groups(cls, groups, signs):
+        """Return the balanced units of some vectors, without those of norm zero."""
+        norms = np.linalg.norm(groups, axis=0)
+        used = norms > 1e-12 * max(norms.max(initial=0.0), 1e-300)
+        root = np.sqrt(norms[used])
+        return cls(groups[:, used] / root, signs[used] * root)
+
+    def balanced(self):
+        """Return the same network with layers of equal norm, without empty units."""
+        return Units.from_groups(self.groups, np.sign(self.output))
+
+    def joined(self, other):
+        """Return the network with the units of both."""
+        return Units(
+            np.concatenate([self.hidden, other.hidden], axis=1),
+            np.concatenate([self.output, other.output]),
+        )
+
+    def merged(self, X):
+        """Sum the vectors of units of one cell and sign.
+
+        The output stays and the penalty cannot rise, by the triangle inequality.
+        """
+        patterns = np.packbits(X @ self.hidden >= 0, axis=0)
+        keys = np.vstack([patterns, (self.output > 0)[None].astype(np.uint8)])
+        _, first, member = np.unique(
+            keys, axis=1, return_index=True, return_inverse=True
+        )
+        groups = np.zeros((len(self.hidden), len(first)))
+        np.add.at(groups.T, member.reshape(-1), self.groups.T)
+        return Units.from_groups(groups, np.sign(self.output[first]))
+
+    def value(self, architecture, X, loss, beta):
+        """Return the objective ``L + beta/2 * (squares of all weights)``."""
+        output = architecture.forward(X, self.hidden)[0] @ self.output
+        squares = float(np.sum(self.hidden**2) + np.sum(self.output**2))
+        return float(loss.value(output)) + 0.5 * beta * squares
+
+
+def descend(architecture, X, loss, beta, units, *, width=0.0, n_steps=100):
+    """Lower the objective of smoothed units by L-BFGS.
+
+    Parameters
+    ----------
+    architecture : object
+        With ``forward`` and ``backward``, see :mod:`convexnn.architectures`.
+    X : ndarray of shape (n, d)
+        Inputs.
+    loss : object
+        A loss of :mod:`convexnn.losses`.
+    beta : float
+        Penalty.
+    units : Units
+        Where to start.
+    width : float, default=0.0
+        Width of the smoothing relative to the root mean square of the
+        pre-activations; 0 for the units as they are.
+    n_steps : int, default=100
+        Largest number of quasi-Newton steps.
+
+    Returns
+    -------
+    Units
+        Balanced. Their true objective may be higher than at the start.
+    """
+    if not len(units):
+        return units
+    d, m = units.hidden.shape
+    scale = width * float(np.sqrt(np.mean((X @ units.hidden) ** 2)))
+
+    def objective(flat):
+        hidden, output = flat[: d * m].reshape(d, m), flat[d * m :]
+        outputs, slopes = architecture.forward(X, hidden, scale)
+        z = outputs @ output
+        v = loss.dual_point(z)
+        gradient = np.empty_like(flat)
+        pulled = architecture.backward(X, slopes, np.outer(v, output))
+        gradient[: d * m] = beta * flat[: d * m] - pulled.reshape(-1)
+        gradient[d * m :] = beta * output - v @ outputs
+        return float(loss.value(z)) + 0.5 * beta * float(flat @ flat), gradient
+
+    start = np.concatenate([units.hidden.reshape(-1), units.output])
+    options = {"maxiter": n_steps, "maxcor": 20, "ftol": 1e-12, "gtol": 1e-12}
+    flat = minimize(objective, start, jac=True, method="L-BFGS-B", options=options).x
+    return Units(flat[: d * m].reshape(d, m), flat[d * m :]).balanced()

@@ -1,0 +1,200 @@
+"""The search over all cells: below sampled cells, honest about what it knows."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from convexnn import ConvexReLURegressor
+from convexnn.architectures import ReLU
+from convexnn.datasets import load_shipped, make_relu_teacher
+from convexnn.losses import SquaredLoss
+from convexnn.pricing import climb, distinct, draw_starts, relu_price_bound
+from convexnn.solvers.descent import Units, descend
+
+SEARCH = {"solver": "active_set", "random_state": 0}
+
+
+@pytest.fixture(scope="module")
+def diabetes():
+    X, y = load_shipped("diabetes")
+    X = (X - X.mean(axis=0)) / X.std(axis=0)
+    return X, (y - y.mean()) / y.std()
+
+
+def test_ends_far_below_sampled_cells(diabetes):
+    found = ConvexReLURegressor(beta=10.0, **SEARCH).fit(*diabetes)
+    sampled = ConvexReLURegressor(beta=10.0, random_state=0).fit(*diabetes)
+    assert found.objective_ < 0.95 * sampled.certificate_.dual
+
+
+def test_certificate_says_what_it_is(diabetes):
+    model = ConvexReLURegressor(beta=30.0, **SEARCH).fit(*diabetes)
+    certificate = model.certificate_
+    assert certificate.scope == "search"
+    assert certificate.is_estimate
+    assert certificate.n_starts == 256
+    assert 0 < certificate.bound < certificate.dual <= certificate.primal
+    assert certificate.relative_gap <= model.tol
+    assert "estimate from 256 starts" in repr(certificate)
+
+
+def test_objective_is_the_networks_own(diabetes):
+    X, y = diabetes
+    model = ConvexReLURegressor(beta=30.0, **SEARCH).fit(X, y)
+    squares = sum(np.sum(w**2) for w in [*model.coefs_, model.intercepts_[0]])
+    expected = 0.5 * np.sum((model.predict(X) - y) ** 2) + 15.0 * squares
+    assert model.objective_ == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_agrees_with_all_cells_enumerated(seed):
+    X, y = make_relu_teacher(15, 2, noise=0.3, random_state=seed)
+    exact = ConvexReLURegressor(beta=0.3, cells="all", tol=1e-6).fit(X, y)
+    found = ConvexReLURegressor(beta=0.3, **SEARCH).fit(X, y)
+    assert found.objective_ >= exact.certificate_.dual
+    assert found.objective_ <= exact.objective_ * (1 + 1e-3)
+    assert found.certificate_.bound <= exact.objective_
+    assert found.beta_max_ <= exact.beta_max_ * (1 + 1e-9)
+
+
+def test_zero_network_above_beta_max(diabetes):
+    model = ConvexReLURegressor(beta=1e6, **SEARCH).fit(*diabetes)
+    assert model.n_neurons_ == 0
+    assert model.certificate_.gap == 0
+    assert 100 < model.beta_max_ < 1e6
+
+
+def test_given_cells_are_not_searched(diabetes):
+    X, y = diabetes
+    gates = np.random.default_rng(0).standard_normal((11, 20))
+    model = ConvexReLURegressor(beta=30.0, cells=gates, **SEARCH).fit(X, y)
+    other = ConvexReLURegressor(beta=30.0, cells=gates).fit(X, y)
+    assert model.certificate_.scope == "cells"
+    assert model.objective_ == other.objective_
+
+
+def test_weights_act_as_repetition():
+    X, y = make_relu_teacher(60, 3, noise=0.1, random_state=0)
+    weights = np.random.default_rng(1).integers(0, 3, 60)
+    one = ConvexReLURegressor(beta=1.0, **SEARCH).fit(X, y, sample_weight=weights)
+    other = ConvexReLURegressor(beta=1.0, **SEARCH).fit(
+        np.repeat(X, weights, axis=0), np.repeat(y, weights)
+    )
+    assert one.objective_ == pytest.approx(other.objective_, rel=1e-6)
+
+
+def test_warm_start_begins_where_the_last_fit_ended(diabetes, capsys):
+    model = ConvexReLURegressor(beta=30.0, warm_start=True, verbose=1, **SEARCH)
+    model.fit(*diabetes)
+    first = model.objective_
+    capsys.readouterr()
+    model.fit(*diabetes)
+    assert model.objective_ <= first * (1 + 1e-3)
+    assert "(estimate)" in capsys.readouterr().out
+
+
+def test_width_is_capped(diabetes):
+    model = ConvexReLURegressor(beta=30.0, max_neurons=3, **SEARCH).fit(*diabetes)
+    assert 0 < model.n_neurons_ <= 3
+    assert model.certificate_.is_capped
+
+
+def test_options_reach_the_search(diabetes):
+    options = {"n_starts": 32, "n_units": 20}
+    model = ConvexReLURegressor(beta=30.0, solver_options=options, **SEARCH)
+    assert model.fit(*diabetes).certificate_.n_starts == 32
+
+
+def random_dual_point(seed):
+    rng = np.random.default_rng(seed)
+    return rng.standard_normal((20, 3)), rng.standard_normal(20)
+
+
+@settings(deadline=None, max_examples=25, derandomize=True)
+@given(st.integers(0, 10_000))
+def test_bound_covers_every_direction(seed):
+    X, v = random_dual_point(seed)
+    directions = np.random.default_rng(seed + 1).standard_normal((3, 2000))
+    directions /= np.linalg.norm(directions, axis=0)
+    found = climb(ReLU(), X, v, directions)
+    assert np.abs(v @ np.maximum(X @ directions, 0)).max() <= found.largest
+    assert found.largest <= relu_price_bound(X, v)
+
+
+def test_climbing_ends_where_the_gradient_points():
+    X, v = random_dual_point(0)
+    starts = draw_starts(X, 64, np.random.RandomState(0))
+    best = distinct(climb(ReLU(), X, v, starts, n_steps=200), at_most=1)
+    u, sign = best.directions[:, 0], best.signs[0]
+    gradient = sign * X.T @ (v * (X @ u > 0))
+    cosine = u @ gradient / np.linalg.norm(gradient)
+    assert best.values[0] == pytest.approx(abs(v @ np.maximum(X @ u, 0)))
+    assert cosine > 1 - 1e-3 or np.abs(X @ u).min() < 1e-2
+
+
+def test_distinct_keeps_one_of_each():
+    X, v = random_dual_point(1)
+    starts = np.tile(np.random.default_rng(0).standard_normal((3, 4)), 5)
+    kept = distinct(climb(ReLU(), X, v, starts))
+    assert 1 <= len(kept.values) <= 4
+    assert np.all(np.diff(kept.values) <= 0)
+
+
+def random_units(seed, m=12):
+    rng = np.random.default_rng(seed)
+    return Units(rng.standard_normal((3, m)), rng.standard_normal(m))
+
+
+def problem(seed=0):
+    X, y = make_relu_teacher(30, 3, noise=0.2, random_state=seed)
+    return X, SquaredLoss(y, np.ones(30), intercept=True)
+
+
+@settings(deadline=None, max_examples=25, derandomize=True)
+@given(st.integers(0, 10_000), st.floats(0.01, 10.0))
+def test_merging_and_balancing_never_raise_the_objective(seed, beta):
+    X, loss = problem(seed % 7)
+    units = random_units(seed, m=60)
+    before = units.value(ReLU(), X, loss, beta)
+    balanced = units.balanced()
+    merged = balanced.merged(X)
+    assert balanced.value(ReLU(), X, loss, beta) <= before * (1 + 1e-12)
+    assert merged.value(ReLU(), X, loss, beta) <= before * (1 + 1e-12)
+    assert len(merged) < len(units)
+    np.testing.assert_allclose(
+        np.maximum(X @ merged.hidden, 0) @ merged.output,
+        np.maximum(X @ units.hidden, 0) @ units.output,
+        atol=1e-10,
+    )
+
+
+@pytest.mark.parametrize("width", [0.0, 0.1])
+def test_gradients_of_units_are_those_of_finite_differences(width):
+    X, _ = problem()
+    units = random_units(3)
+    V = np.random.default_rng(4).standard_normal((30, 12))
+    _, slopes = ReLU().forward(X, units.hidden, width)
+    gradient = ReLU().backward(X, slopes, V)
+    step = 1e-6 * np.random.default_rng(5).standard_normal(units.hidden.shape)
+    ahead = ReLU().forward(X, units.hidden + step, width)[0]
+    behind = ReLU().forward(X, units.hidden - step, width)[0]
+    change = np.sum(V * (ahead - behind)) / 2
+    assert np.sum(gradient * step) == pytest.approx(change, rel=1e-4)
+
+
+def test_smoothed_units_lie_above_by_half_the_width_at_most():
+    X, _ = problem()
+    units = random_units(3)
+    exact = ReLU().forward(X, units.hidden)[0]
+    excess = ReLU().forward(X, units.hidden, 0.2)[0] - exact
+    assert excess.min() >= 0
+    assert excess.max() <= 0.1
+
+
+@pytest.mark.parametrize("width", [0.0, 0.01])
+def test_descent_lowers_the_objective(width):
+    X, loss = problem()
+    units = random_units(0)
+    lower = descend(ReLU(), X, loss, 0.5, units, width=width)
+    assert lower.value(ReLU(), X, loss, 0.5) < 0.5 * units.value(ReLU(), X, loss, 0.5)
