@@ -199,4 +199,4 @@ def relu_price_bound(X, v):
     for positive in (np.maximum(v, 0), np.maximum(-v, 0)):
         largest = np.linalg.eigvalsh((X.T * positive) @ X)[-1]
         bounds.append(np.sqrt(positive.sum() * max(float(largest), 0.0)))
-    return 0.5 * (linear + max(bounds))
+    return 0.5 * (linear + float(max(bounds)))

@@ -108,3 +108,14 @@ def test_no_local_descent_beats_the_optimum_over_all_cells(n, d):
     assert found >= model.certificate_.dual
     assert found >= model.objective_ - model.certificate_.gap
     assert found <= model.objective_ * 1.05
+
+
+@pytest.mark.parametrize("beta", [1e-5, 1e-7, 1e-8])
+def test_tiny_penalties_are_solved_by_the_interior_point_method(beta):
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((12, 3)), rng.standard_normal(12)
+    model = ConvexReLURegressor(
+        beta=beta, solver="interior_point", n_cells=8, random_state=0
+    ).fit(X, y)
+    assert model.certificate_.relative_gap <= model.tol
+    assert model.score(X, y) > 1 - 1e-6

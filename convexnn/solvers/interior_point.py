@@ -103,7 +103,9 @@ class _CentralPath:
             float(loss.value(np.zeros(n))) - loss.constant, np.finfo(float).tiny
         )
         gates = program.gates / np.linalg.norm(program.gates, axis=0)
-        spread = np.sqrt(np.sum(loss.weights * loss.centre(program.output(gates)) ** 2))
+        # A start far beyond what fits the targets costs digits of the first steps.
+        outputs = loss.centre(program.contributions(gates))
+        spread = np.sqrt(np.max(loss.weights @ outputs**2, initial=0.0))
         size = value / (m * self.beta)
         self.U = gates * min(size, np.sqrt(2 * value) / max(spread, 1e-300))
         slack = program.slack(self.U)[self.bounded]
