@@ -33,6 +33,9 @@ _TO_BOUNDARY = 0.99
 #: Radius, relative to beta, of the ball that the duals of the norms stay in.
 _BALL = 1 - 1e-12
 
+#: Newton steps that are taken at most: 20 to 60 are usual.
+_MOST_STEPS = 200
+
 #: Steps without a smaller gap after which rounding has won.
 _PATIENCE = 30
 
@@ -53,7 +56,7 @@ def solve(program, *, tol, max_iter, start=None, verbose=0, options=None):
     tol : float
         Relative duality gap to stop at.
     max_iter : int
-        Largest number of Newton steps.
+        Largest number of Newton steps; no more than 200 are taken.
     start : ndarray, default=None
         Not used: interior-point methods gain nothing from a point on the boundary.
     verbose : int, default=0
@@ -68,7 +71,7 @@ def solve(program, *, tol, max_iter, start=None, verbose=0, options=None):
     """
     path = _CentralPath(program)
     best, best_gap, waited, status = path.copy_point(), np.inf, 0, "iteration limit"
-    for n_iter in range(1, max_iter + 1):
+    for n_iter in range(1, min(max_iter, _MOST_STEPS) + 1):
         gap = path.relative_gap()
         if verbose > 1:
             print(f"  interior point {n_iter}: gap {gap:.2e}, mu {path.mu:.1e}")
@@ -98,7 +101,10 @@ class _CentralPath:
         loss = program.loss
         n, (d, m) = len(program.X), program.shape
         self.beta = program.beta
+        # Rows of zeros bound nothing.
         self.bounded = program.X.any(axis=1)
+        self.rows = program.X[self.bounded]
+        self.side = program.side[self.bounded]
         value = max(
             float(loss.value(np.zeros(n))) - loss.constant, np.finfo(float).tiny
         )
@@ -108,7 +114,7 @@ class _CentralPath:
         spread = np.sqrt(np.max(loss.weights @ outputs**2, initial=0.0))
         size = value / (m * self.beta)
         self.U = gates * min(size, np.sqrt(2 * value) / max(spread, 1e-300))
-        slack = program.slack(self.U)[self.bounded]
+        slack = self._slack_of(self.U)
         self.slack = np.maximum(slack, _LEAST_SLACK * np.abs(slack).mean(axis=0))
         self.mu = 10 * value / max(slack.size, 1)
         self.multipliers = self.mu / self.slack
@@ -121,7 +127,10 @@ class _CentralPath:
         self.output = program.output(self.U)
         self.theta = program.loss.dual_point(self.output)
         self.correlations = program.correlations(self.theta)
-        self.slack_error = program.slack(self.U)[self.bounded] - self.slack
+        self.slack_error = self._slack_of(self.U) - self.slack
+
+    def _slack_of(self, U):
+        return (self.rows @ U) * self.side
 
     def copy_point(self):
         """Return U and the multipliers of all rows."""
@@ -193,10 +202,9 @@ class _CentralPath:
             - (outer + outer.transpose(0, 2, 1)) / (2 * self._root)[:, None, None]
         )
         blocks *= (beta**2 / self._denominator)[:, None, None]
-        rows = self.program.X[self.bounded]
         weights = self.multipliers / self.slack
         for block, weight in zip(blocks, weights.T, strict=True):
-            block += (rows.T * weight) @ rows
+            block += (self.rows.T * weight) @ self.rows
         self.system.factorise(blocks)
 
     def _direction(self, mu, correction):
@@ -209,15 +217,14 @@ class _CentralPath:
         residual = self.correlations - centred
         residual += self._pull_back(target - weights * self.slack_error)
         dU = self.system.solve(residual)
-        ds = self.slack_error + self.program.slack(dU)[self.bounded]
+        ds = self.slack_error + self._slack_of(dU)
         dl = target - self.multipliers - weights * ds
         along = np.einsum("ij,ij->j", U, dU) / self._root
         dZ = centred - self.Z + (beta**2 / self._denominator) * (dU - self.Z * along)
         return dU, dZ, ds, dl
 
     def _pull_back(self, multipliers):
-        side = self.program.side[self.bounded]
-        return self.program.X[self.bounded].T @ (side * multipliers)
+        return self.rows.T @ (self.side * multipliers)
 
     def _step_lengths(self, direction):
         _, _, ds, dl = direction
