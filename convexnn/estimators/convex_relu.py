@@ -252,6 +252,10 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
             run = self._search if backend.search and is_free else self._solve
             program, point, price = run(backend, samples, previous)
             self._warn_of_gap(backend, point)
+            if self.max_neurons is not None:
+                point = cap_width(
+                    program, point, backend, self.max_neurons, **self._settings()
+                )
             self._store(program, point, price, samples, X.dtype)
         return self
 
@@ -319,10 +323,6 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
         if previous is not None:
             start = self._architecture().locate(program, previous, samples)
         point = solve_program(program, backend, start=start, **self._settings())
-        if self.max_neurons is not None:
-            point = cap_width(
-                program, point, backend, self.max_neurons, **self._settings()
-            )
         at_zero = program.loss.dual_point(np.zeros(len(samples.y)))
         return program, point, price_groups(program, at_zero).largest
 
@@ -340,15 +340,10 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
             random_state=check_random_state(self.random_state),
             **self._settings(),
         )
-        program, point = found.program, found.point
-        if self.max_neurons is not None:
-            point = cap_width(
-                program, point, backend, self.max_neurons, **self._settings()
-            )
-        return program, point, found.price_at_zero
+        return found.program, found.point, found.price_at_zero
 
     def _warn_of_gap(self, backend, point):
-        gap = point.relative_gap_before_cap
+        gap = point.certificate.relative_gap
         if gap > self.tol:
             warnings.warn(
                 f"Relative duality gap {gap:.3g} above tol={self.tol:g} after "

@@ -31,22 +31,12 @@ class CertifiedPoint:
         Iterations of the backend, over all rounds.
     status : str
         What the backend said last.
-    gap_before_cap : float or None
-        Relative gap before the width was capped, where it was.
     """
 
     U: np.ndarray
     certificate: Certificate
     n_iter: int
     status: str
-    gap_before_cap: float | None = None
-
-    @property
-    def relative_gap_before_cap(self):
-        """Relative gap of the solution of any width."""
-        if self.gap_before_cap is None:
-            return self.certificate.relative_gap
-        return self.gap_before_cap
 
 
 def solve_program(
@@ -159,13 +149,7 @@ def cap_width(program, point, backend, max_neurons, **settings):
     certificate = replace(
         point.certificate, primal=inner.certificate.primal, is_capped=True
     )
-    return CertifiedPoint(
-        U,
-        certificate,
-        point.n_iter + inner.n_iter,
-        point.status,
-        gap_before_cap=point.certificate.relative_gap,
-    )
+    return CertifiedPoint(U, certificate, point.n_iter + inner.n_iter, point.status)
 
 
 class _Run:
