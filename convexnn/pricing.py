@@ -12,7 +12,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["LocalMaxima", "climb", "distinct", "draw_starts", "relu_price_bound"]
+__all__ = [
+    "LocalMaxima",
+    "climb",
+    "distinct",
+    "draw_starts",
+    "relu_price_bound",
+    "whitening",
+]
 
 
 @dataclass(frozen=True)
@@ -45,18 +52,36 @@ class LocalMaxima:
         )
 
 
-def draw_starts(X, n_starts, random_state, near=None):
-    """Draw directions to climb from: Gaussian, whitened, and near given ones.
+def whitening(X):
+    """Return the matrix that turns Gaussian vectors into directions white over X.
 
     Parameters
     ----------
     X : ndarray of shape (n, d)
-        Inputs; the second half of the starts is whitened by them.
+        Inputs.
+
+    Returns
+    -------
+    ndarray of shape (d, d)
+        Directions g = whitening @ z have values X g of even spread, up to directions
+        in which X hardly varies.
+    """
+    values, vectors = np.linalg.eigh(X.T @ X)
+    return vectors / np.sqrt(np.maximum(values, 1e-8 * max(values[-1], 1e-300)))
+
+
+def draw_starts(white, n_starts, random_state, near):
+    """Draw directions to climb from: Gaussian, whitened, and near given ones.
+
+    Parameters
+    ----------
+    white : ndarray of shape (d, d)
+        From :func:`whitening`; it shapes the second half of the random directions.
     n_starts : int
         Number of random directions.
     random_state : numpy.random.RandomState
         Source of the directions.
-    near : ndarray of shape (d, m), default=None
+    near : ndarray of shape (d, m)
         Directions that are used as they are and slightly perturbed.
 
     Returns
@@ -64,20 +89,12 @@ def draw_starts(X, n_starts, random_state, near=None):
     ndarray of shape (d, n_starts + 2 m)
         Directions, not normalised.
     """
-    d = X.shape[1]
-    plain = random_state.standard_normal((d, n_starts // 2))
-    values, vectors = np.linalg.eigh(X.T @ X)
-    roots = np.sqrt(np.maximum(values, 1e-8 * max(values[-1], 1e-300)))
-    white = (
-        vectors
-        @ (random_state.standard_normal((d, n_starts - n_starts // 2)).T / roots).T
-    )
-    starts = [plain, white]
-    if near is not None and near.shape[1]:
-        units = near / np.linalg.norm(near, axis=0)
-        shaken = units + 0.3 / np.sqrt(d) * random_state.standard_normal(near.shape)
-        starts += [units, shaken]
-    return np.concatenate(starts, axis=1)
+    d = len(white)
+    drawn = random_state.standard_normal((d, n_starts))
+    drawn[:, n_starts // 2 :] = white @ drawn[:, n_starts // 2 :]
+    units = near / np.linalg.norm(near, axis=0)
+    shaken = units + 0.3 / np.sqrt(d) * random_state.standard_normal(near.shape)
+    return np.concatenate([drawn, units, shaken], axis=1)
 
 
 def climb(architecture, X, v, starts, *, n_steps=30):

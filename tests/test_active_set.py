@@ -9,7 +9,7 @@ from convexnn import ConvexReLURegressor
 from convexnn.architectures import ReLU
 from convexnn.datasets import load_shipped, make_relu_teacher
 from convexnn.losses import SquaredLoss
-from convexnn.pricing import climb, distinct, draw_starts, relu_price_bound
+from convexnn.pricing import climb, distinct, draw_starts, relu_price_bound, whitening
 from convexnn.solvers.descent import Units, descend
 
 SEARCH = {"solver": "active_set", "random_state": 0}
@@ -106,6 +106,20 @@ def test_options_reach_the_search(diabetes):
     assert model.fit(*diabetes).certificate_.n_starts == 32
 
 
+@pytest.mark.parametrize("name", ["n_starts", "n_units"])
+@pytest.mark.parametrize("value", [0, -1, 2.5, "x"])
+def test_bad_options_are_named(diabetes, name, value):
+    model = ConvexReLURegressor(beta=30.0, solver_options={name: value}, **SEARCH)
+    with pytest.raises(ValueError, match=rf"{name}.*\[1, inf\), got {value!r}"):
+        model.fit(*diabetes)
+
+
+def test_whitened_directions_spread_evenly():
+    X = np.random.default_rng(0).standard_normal((50, 3)) * [1.0, 10.0, 1000.0]
+    values = X @ whitening(X)
+    np.testing.assert_allclose(values.T @ values, np.eye(3), atol=1e-6)
+
+
 def random_dual_point(seed):
     rng = np.random.default_rng(seed)
     return rng.standard_normal((20, 3)), rng.standard_normal(20)
@@ -124,7 +138,8 @@ def test_bound_covers_every_direction(seed):
 
 def test_climbing_ends_where_the_gradient_points():
     X, v = random_dual_point(0)
-    starts = draw_starts(X, 64, np.random.RandomState(0))
+    none = np.zeros((3, 0))
+    starts = draw_starts(whitening(X), 64, np.random.RandomState(0), none)
     best = distinct(climb(ReLU(), X, v, starts, n_steps=200), at_most=1)
     u, sign = best.directions[:, 0], best.signs[0]
     gradient = sign * X.T @ (v * (X @ u > 0))

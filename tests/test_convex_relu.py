@@ -276,7 +276,8 @@ def test_halving_search_runs():
         cv=3,
         random_state=0,
     ).fit(X, y)
-    assert search.best_estimator_.n_neurons_ >= 0
+    assert search.score(X, y) > 0.3
+    assert search.n_resources_[-1] > search.n_resources_[0]
 
 
 def test_copies_predict_the_same(teacher, tmp_path):

@@ -17,13 +17,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 
 from ..architectures import ReLU
 from ..cells import given_cells
 from ..certificate import Certificate, feasible_point
-from ..pricing import climb, distinct, draw_starts, relu_price_bound
+from ..pricing import climb, distinct, draw_starts, relu_price_bound, whitening
 from ..program import ConvexProgram
 from .descent import Units, descend
 from .driver import CertifiedPoint, prune
@@ -99,8 +100,18 @@ def search(
     -------
     Found
         Network, certificate of scope "search", and the price of the zero network.
+
+    Raises
+    ------
+    ValueError
+        If an option is not a positive integer.
     """
     settings = {"n_starts": 256, "n_units": 50} | (options or {})
+    for name, value in settings.items():
+        if not isinstance(value, Integral) or value < 1:
+            raise ValueError(
+                f"solver_options[{name!r}] must be an int in [1, inf), got {value!r}."
+            )
     run = _Search(X, loss, beta, tol, settings, verbose, random_state)
     run.price(Units(np.zeros((X.shape[1], 0)), np.zeros(0)))
     price_at_zero = run.maxima.largest
@@ -129,6 +140,7 @@ class _Search:
 
     def __init__(self, X, loss, beta, tol, settings, verbose, random_state):
         self.X, self.loss, self.beta, self.tol = X, loss, beta, tol
+        self.white = whitening(X)
         self.architecture = ReLU()
         self.settings = settings
         self.verbose = verbose
@@ -192,7 +204,7 @@ class _Search:
             self.architecture.forward(self.X, units.hidden)[0] @ units.output
         )
         starts = draw_starts(
-            self.X, self.settings["n_starts"], self.random_state, near=units.hidden
+            self.white, self.settings["n_starts"], self.random_state, units.hidden
         )
         self.maxima = climb(self.architecture, self.X, v, starts)
         self.dual = max(self.dual, self._dual_value(v, self.maxima.largest))
