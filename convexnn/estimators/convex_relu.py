@@ -127,6 +127,8 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
         Value of the objective above at the fitted network.
     certificate_ : convexnn.certificate.Certificate
         Primal value, dual bound, gap, relative gap, and what they hold over.
+    history_ : convexnn.history.History
+        Objective and dual bound after every round, against CPU seconds.
     beta_max_ : float
         Smallest beta for which the zero network is optimal over the cells; with
         scope "search" an estimate from below.
@@ -374,6 +376,7 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
             )
         self.n_neurons_ = network.n_neurons
         self.objective_ = self.certificate_.primal
+        self.history_ = point.history.in_units(samples.objective_scale)
         self.beta_max_ = price_at_zero * samples.beta_scale
         self.n_iter_ = point.n_iter
 

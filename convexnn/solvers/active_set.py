@@ -15,7 +15,6 @@ local pricing and is an estimate; `Certificate.bound` is a rigorous, looser one.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from numbers import Integral
 
@@ -24,6 +23,7 @@ import numpy as np
 from ..architectures import ReLU
 from ..cells import given_cells
 from ..certificate import Certificate, feasible_point
+from ..history import Clock
 from ..pricing import climb, distinct, draw_starts, relu_price_bound, whitening
 from ..program import ConvexProgram
 from .descent import Units, descend
@@ -145,7 +145,7 @@ class _Search:
         self.settings = settings
         self.verbose = verbose
         self.random_state = random_state
-        self.started = time.perf_counter()
+        self.clock = Clock()
         self.best = Units(np.zeros((X.shape[1], 0)), np.zeros(0))
         self.primal = self.value(self.best)
         self.dual = self.bound = 0.0
@@ -317,11 +317,16 @@ class _Search:
         length = lengths[int(np.argmin(objectives))]
         return units.joined(Units.from_groups(directions * (share * length), signs))
 
+    def note(self):
+        """Record the best network and the best estimated bound."""
+        self.clock.record(self.primal, self.dual, len(self.best))
+
     def report(self, units):
         """Print a line a round."""
         self.n_rounds += 1
+        self.note()
         if self.verbose:
-            seconds = time.perf_counter() - self.started
+            seconds = self.clock.records[-1][0]
             print(
                 f"[active_set] round {self.n_rounds}: objective {self.primal:.6g}, "
                 f"gap {self.gap:.2e} (estimate), {len(units)} neurons, {seconds:.2f} s"
@@ -341,7 +346,9 @@ class _Search:
             bound=min(self.bound, primal),
         )
         U, certificate = prune(program, U, certificate, self.tol)
-        point = CertifiedPoint(U, certificate, max(self.n_rounds, 1), status)
+        self.clock.record(certificate.primal, certificate.dual, len(units))
+        n_iter = max(self.n_rounds, 1)
+        point = CertifiedPoint(U, certificate, n_iter, status, self.clock.history())
         return Found(program, point, price_at_zero)
 
 

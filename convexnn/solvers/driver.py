@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..certificate import Certificate, certify
+from ..history import Clock, History
 from .solution import SolverError
 from .working_set import iterate_working_sets
 
@@ -31,12 +32,15 @@ class CertifiedPoint:
         Iterations of the backend, over all rounds.
     status : str
         What the backend said last.
+    history : History
+        Objective and bound after every round.
     """
 
     U: np.ndarray
     certificate: Certificate
     n_iter: int
     status: str
+    history: History
 
 
 def solve_program(
@@ -67,10 +71,13 @@ def solve_program(
         The point of the smallest objective that was certified. Its gap may exceed
         `tol`; telling the user is up to the caller.
     """
+    clock = Clock()
     zero = np.zeros(program.shape)
     _, certificate, prices = certify(program, zero)
+    clock.record(certificate.primal, certificate.dual, 0)
     if prices.largest <= program.beta:
-        return CertifiedPoint(zero, certificate, 1, "the zero network is optimal")
+        status = "the zero network is optimal"
+        return CertifiedPoint(zero, certificate, 1, status, clock.history())
     run = _Run(program, backend, max_iter, dict(options or {}), verbose)
     if backend.uses_working_set:
         rounds = iterate_working_sets(program, run.solve, tol=tol, start=start)
@@ -82,11 +89,18 @@ def solve_program(
         if certificate.primal <= best[1].primal:
             best = (U, certificate)
         certificate = Certificate(best[1].primal, best_dual, certificate.scope)
+        clock.record(certificate.primal, certificate.dual, _n_used(best[0]))
         run.report(certificate, best[0])
         if certificate.relative_gap <= tol or run.n_iter >= max_iter:
             break
     U, certificate = prune(program, best[0], certificate, tol)
-    return CertifiedPoint(U, certificate, max(run.n_iter, 1), status)
+    clock.record(certificate.primal, certificate.dual, _n_used(U))
+    n_iter = max(run.n_iter, 1)
+    return CertifiedPoint(U, certificate, n_iter, status, clock.history())
+
+
+def _n_used(U):
+    return int(np.count_nonzero(np.linalg.norm(U, axis=0)))
 
 
 def prune(program, U, certificate, tol):
@@ -149,7 +163,9 @@ def cap_width(program, point, backend, max_neurons, **settings):
     certificate = replace(
         point.certificate, primal=inner.certificate.primal, is_capped=True
     )
-    return CertifiedPoint(U, certificate, point.n_iter + inner.n_iter, point.status)
+    return replace(
+        point, U=U, certificate=certificate, n_iter=point.n_iter + inner.n_iter
+    )
 
 
 class _Run:
@@ -207,10 +223,9 @@ class _Run:
         self.n_rounds += 1
         if self.verbose:
             seconds = time.perf_counter() - self.started
-            neurons = int(np.count_nonzero(np.linalg.norm(U, axis=0)))
             print(
                 f"[{self.backend.name}] round {self.n_rounds}: "
                 f"objective {certificate.primal:.6g}, "
-                f"gap {certificate.relative_gap:.2e}, {neurons} neurons, "
+                f"gap {certificate.relative_gap:.2e}, {_n_used(U)} neurons, "
                 f"{self.n_iter} iterations, {seconds:.2f} s"
             )
