@@ -18,8 +18,13 @@ __all__ = [
     "distinct",
     "draw_starts",
     "relu_price_bound",
+    "sharpen",
     "whitening",
 ]
+
+
+#: Relative step below which a climb has ended.
+_SHORTEST_STEP = 1e-3
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,14 @@ class LocalMaxima:
         """Largest value found, a lower bound on the price."""
         return float(self.values.max(initial=0.0))
 
+    def joined(self, other):
+        """Return the maxima of both."""
+        return LocalMaxima(
+            np.concatenate([self.directions, other.directions], axis=1),
+            np.concatenate([self.values, other.values]),
+            np.concatenate([self.signs, other.signs]),
+        )
+
     def take(self, index):
         """Return some of the maxima."""
         return LocalMaxima(
@@ -67,7 +80,7 @@ def whitening(X):
         in which X hardly varies.
     """
     values, vectors = np.linalg.eigh(X.T @ X)
-    return vectors / np.sqrt(np.maximum(values, 1e-8 * max(values[-1], 1e-300)))
+    return vectors / np.sqrt(np.maximum(values, 1e-8 * values[-1] or 1.0))
 
 
 def draw_starts(white, n_starts, random_state, near):
@@ -82,18 +95,21 @@ def draw_starts(white, n_starts, random_state, near):
     random_state : numpy.random.RandomState
         Source of the directions.
     near : ndarray of shape (d, m)
-        Directions that are used as they are and slightly perturbed.
+        Directions that are used as they are; the longest `n_starts` of them are
+        slightly perturbed too.
 
     Returns
     -------
-    ndarray of shape (d, n_starts + 2 m)
+    ndarray of shape (d, n_starts + m + min(m, n_starts))
         Directions, not normalised.
     """
     d = len(white)
     drawn = random_state.standard_normal((d, n_starts))
     drawn[:, n_starts // 2 :] = white @ drawn[:, n_starts // 2 :]
-    units = near / np.linalg.norm(near, axis=0)
-    shaken = units + 0.3 / np.sqrt(d) * random_state.standard_normal(near.shape)
+    norms = np.linalg.norm(near, axis=0)
+    units = near / norms
+    longest = units[:, np.argsort(-norms, kind="stable")[:n_starts]]
+    shaken = longest + 0.3 / np.sqrt(d) * random_state.standard_normal(longest.shape)
     return np.concatenate([drawn, units, shaken], axis=1)
 
 
@@ -106,7 +122,7 @@ def climb(architecture, X, v, starts, *, n_steps=30):
     Parameters
     ----------
     architecture : object
-        With ``forward`` and ``backward``, see :mod:`convexnn.architectures`.
+        With ``correlate``, see :mod:`convexnn.architectures`.
     X : ndarray of shape (n, d)
         Inputs.
     v : ndarray of shape (n,)
@@ -122,26 +138,25 @@ def climb(architecture, X, v, starts, *, n_steps=30):
         One for every start, in their order.
     """
     directions = starts / np.linalg.norm(starts, axis=0)
-    outputs, slopes = architecture.forward(X, directions)
-    values = v @ outputs
+    values, gradients = architecture.correlate(X, v, directions)
     signs = np.where(values >= 0, 1.0, -1.0)
-    values = np.abs(values)
-    gradients = architecture.backward(X, slopes, np.outer(v, signs))
+    values, gradients = np.abs(values), gradients * signs
     steps = np.ones(len(values))
     for _ in range(n_steps):
-        size = np.maximum(np.linalg.norm(gradients, axis=0), 1e-300)
-        trial = directions + steps * gradients / size
-        trial /= np.linalg.norm(trial, axis=0)
-        outputs, slopes = architecture.forward(X, trial)
-        reached = (v @ outputs) * signs
-        better = reached > values * (1 + 1e-10)
-        if not better.any() and steps.max() < 1e-3:
+        moving = np.flatnonzero(steps >= _SHORTEST_STEP)
+        if not len(moving):
             break
-        ahead = architecture.backward(X, slopes, np.outer(v, signs))
-        directions = np.where(better, trial, directions)
-        gradients = np.where(better, ahead, gradients)
-        values = np.where(better, reached, values)
-        steps = np.where(better, 2 * steps, steps / 4)
+        size = np.maximum(np.linalg.norm(gradients[:, moving], axis=0), 1e-300)
+        trial = directions[:, moving] + steps[moving] / size * gradients[:, moving]
+        trial /= np.linalg.norm(trial, axis=0)
+        reached, ahead = architecture.correlate(X, v, trial)
+        reached *= signs[moving]
+        better = reached > values[moving] * (1 + 1e-10)
+        gained = moving[better]
+        directions[:, gained] = trial[:, better]
+        gradients[:, gained] = ahead[:, better] * signs[gained]
+        values[gained] = reached[better]
+        steps[moving] *= np.where(better, 2.0, 0.25)
     return LocalMaxima(directions, values, signs)
 
 
@@ -174,6 +189,35 @@ def distinct(maxima, *, above=0.0, at_most=40, tolerance=1e-3):
         ):
             kept.append(j)
     return maxima.take(np.array(kept, dtype=int))
+
+
+def sharpen(architecture, X, v, maxima):
+    """Move each direction on to a local maximum, exactly.
+
+    Steps along gradients stall at the kinks, where most maxima lie.
+
+    Parameters
+    ----------
+    architecture : object
+        With ``ascend_cells``, see :mod:`convexnn.architectures`.
+    X : ndarray of shape (n, d)
+        Inputs.
+    v : ndarray of shape (n,)
+        Dual point.
+    maxima : LocalMaxima
+        Where climbing ended.
+
+    Returns
+    -------
+    LocalMaxima
+        As many, none lower.
+    """
+    directions, values = maxima.directions.copy(), maxima.values.copy()
+    for j, sign in enumerate(maxima.signs):
+        direction, value = architecture.ascend_cells(X, sign * v, directions[:, j])
+        if value > values[j]:
+            directions[:, j], values[j] = direction, value
+    return LocalMaxima(directions, values, maxima.signs)
 
 
 def relu_price_bound(X, v):

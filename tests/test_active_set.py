@@ -185,26 +185,42 @@ def test_merging_and_balancing_never_raise_the_objective(seed, beta):
 
 
 @pytest.mark.parametrize("width", [0.0, 0.1])
-def test_gradients_of_units_are_those_of_finite_differences(width):
+def test_gradients_of_a_network_are_those_of_finite_differences(width):
     X, _ = problem()
     units = random_units(3)
-    V = np.random.default_rng(4).standard_normal((30, 12))
-    _, slopes = ReLU().forward(X, units.hidden, width)
-    gradient = ReLU().backward(X, slopes, V)
-    step = 1e-6 * np.random.default_rng(5).standard_normal(units.hidden.shape)
-    ahead = ReLU().forward(X, units.hidden + step, width)[0]
-    behind = ReLU().forward(X, units.hidden - step, width)[0]
-    change = np.sum(V * (ahead - behind)) / 2
-    assert np.sum(gradient * step) == pytest.approx(change, rel=1e-4)
+    rng = np.random.default_rng(4)
+    v = rng.standard_normal(30)
+    _, pull = ReLU().linearise(X, units.hidden, units.output, width)
+    by_hidden, by_output = pull(v)
+    step = 1e-6 * rng.standard_normal(units.hidden.shape)
+    stretch = 1e-6 * rng.standard_normal(12)
+    ahead, behind = (
+        ReLU().linearise(X, units.hidden + t * step, units.output + t * stretch, width)[
+            0
+        ]
+        for t in (1, -1)
+    )
+    slope = np.sum(by_hidden * step) + by_output @ stretch
+    assert slope == pytest.approx(v @ (ahead - behind) / 2, rel=1e-4)
+
+
+def test_correlations_are_those_of_the_atoms_with_their_gradients():
+    X, v = random_dual_point(2)
+    U = np.random.default_rng(3).standard_normal((3, 9))
+    values, gradients = ReLU().correlate(X, v, U)
+    np.testing.assert_allclose(values, v @ ReLU().atoms(X, U))
+    step = 1e-6 * np.random.default_rng(5).standard_normal(U.shape)
+    change = v @ (ReLU().atoms(X, U + step) - ReLU().atoms(X, U - step)) / 2
+    np.testing.assert_allclose(np.sum(gradients * step, axis=0), change, rtol=1e-4)
 
 
 def test_smoothed_units_lie_above_by_half_the_width_at_most():
     X, _ = problem()
-    units = random_units(3)
-    exact = ReLU().forward(X, units.hidden)[0]
-    excess = ReLU().forward(X, units.hidden, 0.2)[0] - exact
-    assert excess.min() >= 0
-    assert excess.max() <= 0.1
+    for u in random_units(3).hidden.T:
+        one = u[:, None], np.ones(1)
+        excess = ReLU().linearise(X, *one, 0.2)[0] - ReLU().linearise(X, *one, 0.0)[0]
+        assert excess.min() >= 0
+        assert excess.max() <= 0.1
 
 
 @pytest.mark.parametrize("width", [0.0, 0.01])

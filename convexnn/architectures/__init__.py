@@ -3,8 +3,9 @@
 An architecture offers
 
 - ``atoms(X, directions)``: the outputs of units on the unit ball;
-- ``forward(X, directions, width)`` and ``backward(X, slopes, V)``: the same with
-  slopes, smoothed, and the gradient, where units can be searched for;
+- ``correlate(X, v, directions)``, ``ascend_cells(X, v, direction)`` and
+  ``linearise(X, hidden, output, width)``: correlations with a dual point, their local
+  maxima, and a network's output, smoothed, where units can be searched for;
 - ``program(X, loss, beta, cells)``: the finite convex program over given cells;
 - ``recover(program, U, samples)``: the network of a point of that program;
 - ``locate(program, network, samples)``: a point of the program from a network.

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..cones import project_on_cone
 from ..network import ReLUNetwork
 from ..program import ConvexProgram
 from .recovery import program_directions, sum_into_groups, unscaled_units
 
 __all__ = ["ReLU"]
+
+#: Numbers in a block of pre-activations.
+_BLOCK = 2**17
 
 
 class ReLU:
@@ -25,35 +29,129 @@ class ReLU:
         """Return ``(X u)_+`` for each column u, of shape (n, n_directions)."""
         return np.maximum(X @ directions, 0)
 
-    def forward(self, X, directions, width=0.0):
-        """Return the units' outputs and slopes, smoothed if `width` is positive.
-
-        The smoothed unit is ``(z + sqrt(z^2 + width^2)) / 2``, above the unit itself
-        by at most half the width.
+    def correlate(self, X, v, directions):
+        """Return ``v' (X u)_+`` for each column u, and its gradient.
 
         Parameters
         ----------
         X : ndarray of shape (n, d)
             Inputs.
+        v : ndarray of shape (n,)
+            Dual point.
         directions : ndarray of shape (d, m)
-            Weights of the units, one a column.
-        width : float, default=0.0
-            Width of the smoothing, in units of the pre-activations.
+            Weights of the units, one a column, of any norm.
 
         Returns
         -------
-        outputs, slopes : ndarray of shape (n, m)
-            Outputs, and their derivatives by the pre-activations.
+        values : ndarray of shape (m,)
+            Correlations.
+        gradients : ndarray of shape (d, m)
+            Their derivatives by the directions.
         """
-        values = X @ directions
-        if width == 0:
-            return np.maximum(values, 0), (values > 0).astype(values.dtype)
-        root = np.hypot(values, width)
-        return 0.5 * (values + root), 0.5 * (1 + values / root)
+        gradients = np.zeros_like(directions)
+        n_rows = max(_BLOCK // max(directions.shape[1], 1), 16)
+        for first in range(0, len(X), n_rows):
+            rows = slice(first, first + n_rows)
+            active = (X[rows] @ directions > 0) * v[rows, None]
+            gradients += X[rows].T @ active
+        return np.sum(directions * gradients, axis=0), gradients
 
-    def backward(self, X, slopes, V):
-        """Return the gradients of ``sum(V * outputs)`` by the weights, (d, m)."""
-        return X.T @ (slopes * V)
+    def ascend_cells(self, X, v, direction, n_cells=20):
+        """Raise ``v' (X u)_+`` over the unit ball, exactly within each cell visited.
+
+        In the cell of a direction the price is the norm of the projection of
+        ``X' D v`` on its cone. A row whose multiplier outweighs the kink that it
+        stands for is crossed, and the price cannot fall; where there is none, the
+        direction is a local maximum over all cells that touch it.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, d)
+            Inputs.
+        v : ndarray of shape (n,)
+            Dual point, of the sign that the unit would have.
+        direction : ndarray of shape (d,)
+            Where to start.
+        n_cells : int, default=20
+            Largest number of cells to visit.
+
+        Returns
+        -------
+        direction : ndarray of shape (d,)
+            Unit vector; zero if every direction of the cell lowers the value.
+        value : float
+            ``v' (X u)_+`` there.
+        """
+        side = np.where(X @ direction >= 0, 1.0, -1.0)
+        best, rows = np.zeros_like(direction), None
+        for _ in range(n_cells):
+            found = project_on_cone(X, side, X.T @ (v * (side > 0)), rows=rows)
+            if found.norm <= np.linalg.norm(best) * (1 + 1e-12):
+                break
+            best, rows = found.point, found.rows[found.multipliers > 0]
+            kinks = found.multipliers + v[found.rows]
+            crossed = found.rows[(found.multipliers > 0) & (kinks > 0)]
+            if not len(crossed):
+                break
+            side[crossed] *= -1
+        norm = float(np.linalg.norm(best))
+        return best / (norm or 1.0), norm
+
+    def linearise(self, X, hidden, output, width):
+        """Return a smoothed network's output and its derivatives.
+
+        The smoothed unit is ``(z + sqrt(z^2 + width^2)) / 2``, above the unit itself
+        by at most half the width. The rows are taken in blocks that fit a cache.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, d)
+            Inputs.
+        hidden : ndarray of shape (d, m)
+            Hidden weights, one unit a column.
+        output : ndarray of shape (m,)
+            Output weights.
+        width : float
+            Width of the smoothing, in units of the pre-activations; 0 for none.
+
+        Returns
+        -------
+        z : ndarray of shape (n,)
+            Output of the network.
+        pull : callable
+            ``pull(v)`` returns the gradients of ``v' z`` by `hidden` and by `output`.
+            It may be called once: it works in the memory of the first pass.
+        """
+        n_rows = max(_BLOCK // max(len(output), 1), 16)
+        blocks, z = [], np.empty(len(X), dtype=hidden.dtype)
+        for first in range(0, len(X), n_rows):
+            rows = slice(first, first + n_rows)
+            values = X[rows] @ hidden
+            if width:
+                roots = values * values
+                roots += width * width
+                np.sqrt(roots, out=roots)
+            else:
+                roots = np.abs(values)
+            z[rows] = 0.5 * (values @ output + roots @ output)
+            blocks.append((rows, values, roots))
+
+        def pull(v):
+            by_output, by_hidden = np.zeros_like(output), np.zeros_like(hidden)
+            for rows, values, roots in blocks:
+                by_output += v[rows] @ values
+                by_output += v[rows] @ roots
+                if width:
+                    values /= roots
+                else:
+                    np.sign(values, out=values)
+                values *= v[rows, None]
+                by_hidden += X[rows].T @ values
+            by_hidden += (X.T @ v)[:, None]
+            by_hidden *= 0.5 * output
+            return by_hidden, 0.5 * by_output
+
+        return z, pull
 
     def program(self, X, loss, beta, cells):
         """Return the program over the cells, each with both signs and its cone."""

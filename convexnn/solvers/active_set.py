@@ -3,7 +3,9 @@
 Local descent is an active-set method for the convex program over all cells (Wang and
 Pilanci, ICLR 2022), so it is run as one, with the convex program as referee:
 
-1. start wide, from random units, by a plain and two smoothed descents;
+1. start wide, from random units, by smoothed descents; while the gap is large,
+   start again four times as wide: narrow networks end in poor local minima, and
+   units that are added later cannot make up for it;
 2. price: climb from many starts; directions above beta would lower the objective;
 3. polish: solve the finite program over the visited cells and the new ones exactly,
    where that is affordable, else add the new units by a line search;
@@ -24,7 +26,14 @@ from ..architectures import ReLU
 from ..cells import given_cells
 from ..certificate import Certificate, feasible_point
 from ..history import Clock
-from ..pricing import climb, distinct, draw_starts, relu_price_bound, whitening
+from ..pricing import (
+    climb,
+    distinct,
+    draw_starts,
+    relu_price_bound,
+    sharpen,
+    whitening,
+)
 from ..program import ConvexProgram
 from .descent import Units, descend
 from .driver import CertifiedPoint, prune
@@ -32,22 +41,45 @@ from .interior_point import solve as solve_given_cells
 
 __all__ = ["Found", "search"]
 
+_ZERO = "the zero network is optimal"
+
 #: Rounds after which the search ends, whatever `max_iter` allows.
 _MOST_ROUNDS = 40
 
 #: Rounds without progress after which the search ends.
 _PATIENCE = 3
 
-#: Widths of the smoothing in the first descents and in those of a round.
-_FIRST_WIDTHS = (0.1, 0.01)
-_WIDTHS = (0.01, 0.001)
+#: Smoothing and most steps of the descents from random units and of those in a round.
+_FIRST_STAGES = ((0.1, 1000), (0.03, 100), (0.01, 100), (0.003, 50), (0.001, 50))
+_STAGES = ((0.01, 100), (0.001, 100))
+
+#: Relative decrease per step below which a descent from random units ends.
+_SLOW = 2e-5
+
+#: Local maxima that are kept as starts of the next climb, that are made exact, and
+#: that enter the network in a round, at most.
+_REMEMBERED = 512
+_SHARPENED = 64
+_ENTERING = 40
+
+#: Units of the first random start, and how much wider each further one is.
+_NARROWEST = 50
+_WIDENING = 4
+
+#: Relative gap below which rounds do better than a wider start.
+_NARROW_GAP = 0.02
 
 #: Tolerance of the pruning in a round, relative to the gap. Dropping more disturbs
 #: the dual point, and the bound with it.
 _DUST = 2e-4
 
-#: Floating-point operations that a Newton step of a polish may cost.
-_AFFORDABLE = 5e8
+#: Floating-point operations that a Newton step of a polish may cost, in any round
+#: and after a round that gained nothing otherwise.
+_CHEAP = 1e9
+_AFFORDABLE = 1e10
+
+#: Share of the gap that a round should close.
+_WORTHWHILE = 0.05
 
 
 @dataclass(frozen=True)
@@ -91,8 +123,9 @@ def search(
     verbose : int, default=0
         From 1 on, print a line a round.
     options : dict, default=None
-        `n_starts`, directions that pricing climbs from (256), and `n_units`, width of
-        the random start (50).
+        `n_starts`, directions that pricing climbs from (256), and `n_units`, largest
+        width of a random start (by default 50 at a tenth of the price at zero,
+        growing about as its ratio to beta, to two units a row).
     random_state : numpy.random.RandomState
         Source of the start and of the directions.
 
@@ -106,32 +139,35 @@ def search(
     ValueError
         If an option is not a positive integer.
     """
-    settings = {"n_starts": 256, "n_units": 50} | (options or {})
+    settings = {"n_starts": 256} | (options or {})
     for name, value in settings.items():
         if not isinstance(value, Integral) or value < 1:
             raise ValueError(
                 f"solver_options[{name!r}] must be an int in [1, inf), got {value!r}."
             )
     run = _Search(X, loss, beta, tol, settings, verbose, random_state)
-    run.price(Units(np.zeros((X.shape[1], 0)), np.zeros(0)))
-    price_at_zero = run.maxima.largest
+    if run.is_surely_zero():
+        return run.finish(_ZERO, run.price_zero())
+    units = run.begin(start)
+    price_at_zero = run.price_zero()
     if price_at_zero <= beta:
-        return run.finish("the zero network is optimal", price_at_zero)
-    units = run.random_units()
-    if start is not None and start[0].shape[1]:
-        units = Units.from_groups(*start).joined(units)
-    units = run.descend_from(units)
+        run.forget()
+        return run.finish(_ZERO, price_at_zero)
+    widths = run.wider_starts(price_at_zero, len(units))
     status = "round limit"
     for _ in range(min(max_iter, _MOST_ROUNDS)):
         run.price(units)
         run.report(units)
-        if run.gap <= tol:
+        if run.gap <= tol and run.confirm() <= tol:
             status = "tolerance reached"
             break
         if run.n_waited >= _PATIENCE:
             status = "no progress"
             break
-        units = run.improve(units)
+        if widths and run.gap > _NARROW_GAP:
+            units = run.start_again(widths.pop(0))
+        else:
+            units = run.improve(units)
     return run.finish(status, price_at_zero)
 
 
@@ -146,11 +182,17 @@ class _Search:
         self.verbose = verbose
         self.random_state = random_state
         self.clock = Clock()
-        self.best = Units(np.zeros((X.shape[1], 0)), np.zeros(0))
-        self.primal = self.value(self.best)
-        self.dual = self.bound = 0.0
+        self.forget()
+        self.dual = self.bound = self.largest_price = 0.0
+        self.dual_point = np.zeros(len(X))
+        self.remembered = np.zeros((X.shape[1], 0))
         self.n_rounds = self.n_waited = 0
         self._last = (np.inf, -np.inf)
+
+    def forget(self):
+        """Go back to the zero network."""
+        self.best = Units(np.zeros((self.X.shape[1], 0)), np.zeros(0))
+        self.primal = self.value(self.best)
 
     @property
     def gap(self):
@@ -166,49 +208,113 @@ class _Search:
         value = self.value(units)
         if value < self.primal:
             self.primal, self.best = value, units
+        self.note()
         return units
 
-    def random_units(self):
+    def is_surely_zero(self):
+        """Return whether the rigorous bound shows that the zero network is optimal."""
+        v = self.loss.dual_point(np.zeros(len(self.X)))
+        return relu_price_bound(self.X, v) <= self.beta
+
+    def price_zero(self):
+        """Return the price at the zero network, where it is an estimate."""
+        self.price(Units(np.zeros((self.X.shape[1], 0)), np.zeros(0)))
+        return self.maxima.largest
+
+    def begin(self, start):
+        """Return units descended from a given start or from narrow random ones."""
+        if start is not None and start[0].shape[1]:
+            units = self.consider(Units.from_groups(*start))
+            return self._descend(units, _STAGES)
+        n_units = min(self.settings.get("n_units", _NARROWEST), _NARROWEST)
+        units = self._descend(self.random_units(n_units), ((0.0, 60),))
+        return self._descend(units, _FIRST_STAGES, _SLOW)
+
+    def wider_starts(self, price_at_zero, n_units):
+        """Return the widths of further random starts, in ascending order."""
+        growth = max(0.1 * price_at_zero / self.beta, 1.0) ** 0.9
+        widest = min(int(_NARROWEST * growth), 2 * len(self.X))
+        widest = self.settings.get("n_units", widest)
+        widths = [widest]
+        while widths[0] > 1.5 * _WIDENING * max(n_units, _NARROWEST):
+            widths.insert(0, widths[0] // _WIDENING)
+        return [width for width in widths if width > 1.5 * n_units]
+
+    def start_again(self, n_units):
+        """Return the best units after descents from wider random ones."""
+        self._descend(self.random_units(n_units), _FIRST_STAGES, _SLOW)
+        self._last = (self.primal, self.dual)
+        return self._pruned(self.best)
+
+    def random_units(self, m):
         """Return balanced Gaussian units of alternating sign."""
-        d, m = self.X.shape[1], self.settings["n_units"]
+        d = self.X.shape[1]
+        start = self.value(Units(np.zeros((d, 0)), np.zeros(0)))
         directions = self.random_state.standard_normal((d, m))
         directions /= np.linalg.norm(directions, axis=0)
-        size = 0.1 * self.primal / (self.beta * m)
+        size = 0.1 * start / (self.beta * m)
         spread = np.mean(self.loss.weights @ np.maximum(self.X @ directions, 0) ** 2)
-        size = min(size, np.sqrt(0.1 * self.primal / max(m * spread, 1e-300)))
+        size = min(size, np.sqrt(0.1 * start / max(m * spread, 1e-300)))
         signs = np.where(np.arange(m) % 2 == 0, 1.0, -1.0)
         return Units.from_groups(directions * size, signs)
 
-    def _descend(self, units, width, n_steps=100):
-        return descend(
-            self.architecture,
-            self.X,
-            self.loss,
-            self.beta,
-            units,
-            width=width,
-            n_steps=n_steps,
-        )
-
-    def descend_from(self, units):
-        """Make the first descents and merge."""
-        units = self.consider(self._descend(units, 0.0, 60))
-        for width in _FIRST_WIDTHS:
-            units = self.consider(self._descend(units, width))
-        self.consider(units.merged(self.X))
-        return self.best
+    def _descend(self, units, stages, least=0.0):
+        """Descend in stages, merge, and return the units where that ends."""
+        for width, n_steps in stages:
+            units = self.consider(
+                descend(
+                    self.architecture,
+                    self.X,
+                    self.loss,
+                    self.beta,
+                    units,
+                    width=width,
+                    n_steps=n_steps,
+                    least=least,
+                )
+            )
+        return self.consider(units.merged(self.X))
 
     def price(self, units):
         """Climb from many starts and update the dual bound."""
         v = self.loss.dual_point(
-            self.architecture.forward(self.X, units.hidden)[0] @ units.output
+            self.architecture.atoms(self.X, units.hidden) @ units.output
         )
-        starts = draw_starts(
-            self.white, self.settings["n_starts"], self.random_state, units.hidden
-        )
-        self.maxima = climb(self.architecture, self.X, v, starts)
-        self.dual = max(self.dual, self._dual_value(v, self.maxima.largest))
+        self.maxima = self._climb(v, units.hidden)
+        dual = self._dual_value(v, self.maxima.largest)
         self.bound = max(self.bound, self._dual_value(v, relu_price_bound(self.X, v)))
+        self._doubt(self.maxima.directions)
+        if dual > self.dual:
+            self.dual, self.dual_point = dual, v
+            self.largest_price = self.maxima.largest
+
+    def _climb(self, v, near):
+        """Return distinct local maxima of the prices of a dual point."""
+        starts = draw_starts(
+            self.white, self.settings["n_starts"], self.random_state, near
+        )
+        starts = np.concatenate([starts, self.remembered], axis=1)
+        maxima = distinct(
+            climb(self.architecture, self.X, v, starts), at_most=_REMEMBERED
+        )
+        best = maxima.take(slice(_SHARPENED))
+        best = sharpen(self.architecture, self.X, v, best)
+        maxima = distinct(best.joined(maxima), at_most=_REMEMBERED)
+        self.remembered = maxima.directions
+        return maxima
+
+    def _doubt(self, directions):
+        """Hold the best dual point against directions found for another."""
+        values, _ = self.architecture.correlate(self.X, self.dual_point, directions)
+        price = float(np.abs(values).max(initial=0.0))
+        if price > self.largest_price:
+            self.largest_price = price
+            self.dual = self._dual_value(self.dual_point, price)
+
+    def confirm(self):
+        """Price the best dual point from fresh starts; return the gap that is left."""
+        self._doubt(self._climb(self.dual_point, self.best.hidden).directions)
+        return self.gap
 
     def _dual_value(self, v, price):
         limit = self.beta / price if price > 0 else np.inf
@@ -216,17 +322,16 @@ class _Search:
 
     def improve(self, units):
         """Make one round: bring in the new directions, descend, merge."""
-        fresh = distinct(self.maxima, above=self.beta * (1 + 1e-4))
+        fresh = distinct(self.maxima, above=self.beta * (1 + 1e-4), at_most=_ENTERING)
         new = Units.from_groups(fresh.directions, fresh.signs)
         merged = units.merged(self.X)
-        if self._cost(len(merged) + len(new)) <= _AFFORDABLE:
+        limit = _AFFORDABLE if self.n_waited else _CHEAP
+        if self._cost(len(merged) + len(new)) <= limit:
             units = self.consider(self._polish(merged.joined(new)))
             self.price(units)
         else:
             units = self.consider(self._add(units, new, fresh.values))
-        for width in _WIDTHS:
-            units = self.consider(self._descend(units, width))
-        self.consider(units.merged(self.X))
+        self._descend(units, _STAGES)
         self._note_progress()
         return self._pruned(self.best)
 
@@ -246,12 +351,12 @@ class _Search:
         return U
 
     def _note_progress(self):
+        """Count the rounds in a row that closed little of the gap."""
         primal, dual = self._last
-        gained = (primal - self.primal) + (self.dual - dual)
-        self.n_waited = (
-            0 if gained > 0.05 * self.tol * self.primal else self.n_waited + 1
-        )
-        self._last = (self.primal, self.dual)
+        gained = max(primal - self.primal, 0.0) + max(self.dual - dual, 0.0)
+        aim = _WORTHWHILE * max(self.gap, self.tol) * self.primal
+        self.n_waited = 0 if gained > aim else self.n_waited + 1
+        self._last = (self.primal, max(self.dual, dual))
 
     def _cost(self, n_groups):
         """Return about how many operations a Newton step over some groups takes."""
@@ -308,8 +413,8 @@ class _Search:
         share = np.maximum(share, 1e-3)
         directions = new.hidden / np.linalg.norm(new.hidden, axis=0)
         signs = np.sign(new.output)
-        base = self.architecture.forward(self.X, units.hidden)[0] @ units.output
-        along = self.architecture.forward(self.X, directions)[0] @ (signs * share)
+        base = self.architecture.atoms(self.X, units.hidden) @ units.output
+        along = self.architecture.atoms(self.X, directions) @ (signs * share)
         largest = np.linalg.norm(units.groups, axis=0).max(initial=0.0)
         lengths = (largest or 1.0) * np.geomspace(1e-4, 10, 25)
         outputs = base[:, None] + along[:, None] * lengths

@@ -14,6 +14,12 @@ from scipy.optimize import minimize
 
 __all__ = ["Units", "descend"]
 
+#: Smoothing from which on single precision is exact enough.
+_COARSE = 0.003
+
+#: Steps over which the rate of decrease is measured.
+_WINDOW = 10
+
 
 @dataclass(frozen=True)
 class Units:
@@ -63,28 +69,29 @@ class Units:
         The output stays and the penalty cannot rise, by the triangle inequality.
         """
         patterns = np.packbits(X @ self.hidden >= 0, axis=0)
-        keys = np.vstack([patterns, (self.output > 0)[None].astype(np.uint8)])
+        signs = np.sign(self.output)
+        keys = np.vstack([patterns, signs[None].astype(np.int8).view(np.uint8)])
         _, first, member = np.unique(
             keys, axis=1, return_index=True, return_inverse=True
         )
         groups = np.zeros((len(self.hidden), len(first)))
         np.add.at(groups.T, member.reshape(-1), self.groups.T)
-        return Units.from_groups(groups, np.sign(self.output[first]))
+        return Units.from_groups(groups, signs[first])
 
     def value(self, architecture, X, loss, beta):
         """Return the objective ``L + beta/2 * (squares of all weights)``."""
-        output = architecture.forward(X, self.hidden)[0] @ self.output
+        output = architecture.atoms(X, self.hidden) @ self.output
         squares = float(np.sum(self.hidden**2) + np.sum(self.output**2))
         return float(loss.value(output)) + 0.5 * beta * squares
 
 
-def descend(architecture, X, loss, beta, units, *, width=0.0, n_steps=100):
+def descend(architecture, X, loss, beta, units, *, width=0.0, n_steps=100, least=0.0):
     """Lower the objective of smoothed units by L-BFGS.
 
     Parameters
     ----------
     architecture : object
-        With ``forward`` and ``backward``, see :mod:`convexnn.architectures`.
+        With ``linearise``, see :mod:`convexnn.architectures`.
     X : ndarray of shape (n, d)
         Inputs.
     loss : object
@@ -95,9 +102,12 @@ def descend(architecture, X, loss, beta, units, *, width=0.0, n_steps=100):
         Where to start.
     width : float, default=0.0
         Width of the smoothing relative to the root mean square of the
-        pre-activations; 0 for the units as they are.
+        pre-activations; 0 for the units as they are. Wide smoothing is computed in
+        single precision: its own error is far larger.
     n_steps : int, default=100
         Largest number of quasi-Newton steps.
+    least : float, default=0.0
+        Smallest relative decrease per step, over the last steps, to go on.
 
     Returns
     -------
@@ -108,19 +118,36 @@ def descend(architecture, X, loss, beta, units, *, width=0.0, n_steps=100):
         return units
     d, m = units.hidden.shape
     scale = width * float(np.sqrt(np.mean((X @ units.hidden) ** 2)))
+    inputs = X.astype(np.float32) if width >= _COARSE else X
 
     def objective(flat):
-        hidden, output = flat[: d * m].reshape(d, m), flat[d * m :]
-        outputs, slopes = architecture.forward(X, hidden, scale)
-        z = outputs @ output
+        weights = flat.astype(inputs.dtype, copy=False)
+        hidden, output = weights[: d * m].reshape(d, m), weights[d * m :]
+        z, pull = architecture.linearise(inputs, hidden, output, scale)
         v = loss.dual_point(z)
-        gradient = np.empty_like(flat)
-        pulled = architecture.backward(X, slopes, np.outer(v, output))
-        gradient[: d * m] = beta * flat[: d * m] - pulled.reshape(-1)
-        gradient[d * m :] = beta * output - v @ outputs
+        by_hidden, by_output = pull(v.astype(inputs.dtype, copy=False))
+        gradient = beta * flat
+        gradient[: d * m] -= by_hidden.reshape(-1)
+        gradient[d * m :] -= by_output
         return float(loss.value(z)) + 0.5 * beta * float(flat @ flat), gradient
+
+    values = []
+
+    def stop_when_slow(intermediate_result):
+        values.append(intermediate_result.fun)
+        if len(values) > _WINDOW:
+            decrease = values[-_WINDOW - 1] - values[-1]
+            if decrease < least * _WINDOW * abs(values[-1]):
+                raise StopIteration
 
     start = np.concatenate([units.hidden.reshape(-1), units.output])
     options = {"maxiter": n_steps, "maxcor": 20, "ftol": 1e-12, "gtol": 1e-12}
-    flat = minimize(objective, start, jac=True, method="L-BFGS-B", options=options).x
+    flat = minimize(
+        objective,
+        start,
+        jac=True,
+        method="L-BFGS-B",
+        callback=stop_when_slow,
+        options=options,
+    ).x
     return Units(flat[: d * m].reshape(d, m), flat[d * m :]).balanced()
