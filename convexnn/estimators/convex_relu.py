@@ -2,43 +2,25 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
-from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 
-from ..architectures import ARCHITECTURES
-from ..architectures.recovery import program_directions
-from ..cells import enumerate_cells, given_cells, sample_cells
-from ..certificate import price_groups
-from ..losses import SquaredLoss
-from ..network import GatedReLUNetwork, ReLUNetwork
 from ..samples import collect_samples
-from ..solvers import select_backend, solve_program
-from ..solvers.driver import cap_width
+from ..solvers import select_backend
+from .two_layer import TwoLayerRegressor
 from .validation import (
-    Integral,
+    TRAINING_CONSTRAINTS,
     Interval,
     Real,
-    StrOptions,
     all_or_nothing,
-    check_gates,
-    check_objective,
-    check_penalty,
-    check_range,
     check_samples,
     check_weights,
     fit_context,
-    validate_data,
 )
 
 __all__ = ["ConvexReLURegressor"]
 
 
-class ConvexReLURegressor(RegressorMixin, BaseEstimator):
+class ConvexReLURegressor(TwoLayerRegressor):
     r"""Two-layer ReLU network trained to a duality gap by convex optimisation.
 
     The network :math:`f(x) = \sum_j \max(x^\top w_j + b_j, 0)\, a_j + c` minimises
@@ -175,19 +157,9 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
     """
 
     _parameter_constraints: dict = {
+        **TRAINING_CONSTRAINTS,
         "beta": [Interval(Real, 0, np.inf, closed="neither")],
-        "activation": [StrOptions(set(ARCHITECTURES))],
-        "solver": [str],
-        "cells": [StrOptions({"sampled", "all"}), "array-like"],
-        "n_cells": [Interval(Integral, 1, None, closed="left")],
-        "fit_intercept": ["boolean"],
-        "tol": [Interval(Real, 0, 1, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "max_neurons": [Interval(Integral, 1, None, closed="left"), None],
         "warm_start": ["boolean"],
-        "solver_options": [dict, None],
-        "verbose": ["verbose"],
-        "random_state": ["random_state"],
     }
 
     def __init__(
@@ -250,54 +222,10 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
                 previous = None
             weights = check_weights(sample_weight, X)
             samples = collect_samples(X, y, weights, fit_intercept=self.fit_intercept)
-            is_free = isinstance(self.cells, str) and self.cells == "sampled"
-            run = self._search if backend.search and is_free else self._solve
-            program, point, price = run(backend, samples, previous)
-            self._warn_of_gap(backend, point)
-            if self.max_neurons is not None:
-                point = cap_width(
-                    program, point, backend, self.max_neurons, **self._settings()
-                )
-            self._store(program, point, price, samples, X.dtype)
+            trained = self._trainer(samples, backend).train(self.beta, previous)
+            self._warn_of_gap(trained, backend)
+            self._store(trained, X.dtype)
         return self
-
-    def predict(self, X):
-        """Return the network's outputs.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Inputs, dense and finite.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-            Predictions, in float32 if the network and `X` are.
-        """
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
-        return self._network().predict(X)
-
-    def _architecture(self):
-        return ARCHITECTURES[self.activation]
-
-    def _loss_and_penalty(self, samples):
-        loss = SquaredLoss(
-            samples.y,
-            samples.weights,
-            intercept=self.fit_intercept,
-            constant=samples.within,
-        )
-        return loss, check_penalty(self.beta, samples.beta_scale)
-
-    def _find_cells(self, X):
-        if not isinstance(self.cells, str):
-            return given_cells(
-                X, check_gates(self.cells, X.shape[1], self.fit_intercept)
-            )
-        if self.cells == "all":
-            return enumerate_cells(X)
-        return sample_cells(X, self.n_cells, check_random_state(self.random_state))
 
     def _previous_network(self):
         """Return the network to start from, if there is one of the right kind."""
@@ -307,84 +235,3 @@ class ConvexReLURegressor(RegressorMixin, BaseEstimator):
         return (
             self._network() if is_gated == (self.activation == "gated_relu") else None
         )
-
-    def _settings(self):
-        return {
-            "tol": self.tol,
-            "max_iter": self.max_iter,
-            "options": self.solver_options,
-            "verbose": int(self.verbose),
-        }
-
-    def _solve(self, backend, samples, previous):
-        """Return the program over the listed cells, its solution, and its beta_max."""
-        loss, beta = self._loss_and_penalty(samples)
-        cells = self._find_cells(samples.X)
-        program = self._architecture().program(samples.X, loss, beta, cells)
-        start = None
-        if previous is not None:
-            start = self._architecture().locate(program, previous, samples)
-        point = solve_program(program, backend, start=start, **self._settings())
-        at_zero = program.loss.dual_point(np.zeros(len(samples.y)))
-        return program, point, price_groups(program, at_zero).largest
-
-    def _search(self, backend, samples, previous):
-        """Return the same for a network whose cells the backend finds itself."""
-        loss, beta = self._loss_and_penalty(samples)
-        start = None
-        if previous is not None:
-            start = program_directions(previous, samples), np.sign(previous.output)
-        found = backend.load_search()(
-            samples.X,
-            loss,
-            beta,
-            start=start,
-            random_state=check_random_state(self.random_state),
-            **self._settings(),
-        )
-        return found.program, found.point, found.price_at_zero
-
-    def _warn_of_gap(self, backend, point):
-        gap = point.certificate.relative_gap
-        if gap > self.tol:
-            warnings.warn(
-                f"Relative duality gap {gap:.3g} above tol={self.tol:g} after "
-                f"{point.n_iter} iterations of solver={backend.name!r} "
-                f"({point.status}). Standardise X and y, increase max_iter, tol or "
-                "beta, or try another solver.",
-                ConvergenceWarning,
-                stacklevel=4,
-            )
-
-    def _store(self, program, point, price_at_zero, samples, dtype):
-        self.certificate_ = point.certificate.in_units(samples.objective_scale)
-        check_objective(self.certificate_.primal)
-        network = self._architecture().recover(program, point.U, samples)
-        self.coefs_ = [
-            check_range(network.hidden, dtype),
-            check_range(network.output[:, None], dtype),
-        ]
-        self.intercepts_ = [
-            check_range(network.hidden_bias, dtype),
-            check_range([network.output_bias], dtype),
-        ]
-        vars(self).pop("gates_", None)
-        if self.activation == "gated_relu":
-            gates = [network.gates, network.gate_bias[None]]
-            self.gates_ = np.vstack(gates if self.fit_intercept else gates[:1]).astype(
-                dtype
-            )
-        self.n_neurons_ = network.n_neurons
-        self.objective_ = self.certificate_.primal
-        self.history_ = point.history.in_units(samples.objective_scale)
-        self.beta_max_ = price_at_zero * samples.beta_scale
-        self.n_iter_ = point.n_iter
-
-    def _network(self):
-        hidden, output = self.coefs_
-        weights = (hidden, self.intercepts_[0], output[:, 0], self.intercepts_[1][0])
-        if not hasattr(self, "gates_"):
-            return ReLUNetwork(*weights)
-        has_bias = len(self.gates_) > len(hidden)
-        bias = self.gates_[-1] if has_bias else np.zeros_like(self.intercepts_[0])
-        return GatedReLUNetwork(*weights, self.gates_[: len(hidden)], bias)

@@ -7,10 +7,18 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import _fit_context
-from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_array, validate_data
+from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_array,
+    check_X_y,
+    validate_data,
+)
+
+from ..architectures import ARCHITECTURES
 
 __all__ = [
+    "TRAINING_CONSTRAINTS",
     "Integral",
     "Interval",
     "Real",
@@ -24,10 +32,26 @@ __all__ = [
     "check_weights",
     "fit_context",
     "validate_data",
+    "validate_params",
 ]
 
 #: Squares of targets beyond this overflow in float64.
 _LARGEST_TARGET = 1e150
+
+#: Parameters that everything that trains a network has.
+TRAINING_CONSTRAINTS = {
+    "activation": [StrOptions(set(ARCHITECTURES))],
+    "solver": [str],
+    "cells": [StrOptions({"sampled", "all"}), "array-like"],
+    "n_cells": [Interval(Integral, 1, None, closed="left")],
+    "fit_intercept": ["boolean"],
+    "tol": [Interval(Real, 0, 1, closed="left")],
+    "max_iter": [Interval(Integral, 1, None, closed="left")],
+    "max_neurons": [Interval(Integral, 1, None, closed="left"), None],
+    "solver_options": [dict, None],
+    "verbose": ["verbose"],
+    "random_state": ["random_state"],
+}
 
 fit_context = _fit_context(prefer_skip_nested_validation=True)
 
@@ -49,7 +73,7 @@ def check_samples(estimator, X, y):
 
     Parameters
     ----------
-    estimator : estimator
+    estimator : estimator or None
         Gets `n_features_in_` and, for data frames, `feature_names_in_`.
     X : array-like of shape (n_samples, n_features)
         Dense, finite, real. float32 is kept; everything else becomes float64.
@@ -66,9 +90,11 @@ def check_samples(estimator, X, y):
     ValueError
         If either is not as described.
     """
-    X, y = validate_data(
-        estimator, X, y, dtype=[np.float64, np.float32], y_numeric=True
-    )
+    settings = {"dtype": [np.float64, np.float32], "y_numeric": True}
+    if estimator is None:
+        X, y = check_X_y(X, y, **settings)
+    else:
+        X, y = validate_data(estimator, X, y, **settings)
     y = np.asarray(y, dtype=np.float64)
     largest = float(np.max(np.abs(y), initial=0.0))
     if largest > _LARGEST_TARGET:

@@ -1,0 +1,222 @@
+"""Train networks on one set of samples: search or solve, cut, recover.
+
+The one way from samples, a backend and a penalty to a network in the caller's units;
+the estimators, the path and the cross-validation all go it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from .architectures import ARCHITECTURES
+from .architectures.recovery import program_directions
+from .cells import enumerate_cells, given_cells, sample_cells
+from .certificate import Certificate, price_groups
+from .estimators.validation import check_gates, check_objective, check_penalty
+from .history import History
+from .losses import SquaredLoss
+from .network import ReLUNetwork
+from .samples import Samples
+from .solvers import Backend, solve_program
+from .solvers.driver import cap_width
+
+__all__ = ["Trained", "Trainer"]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained network and what is known about it, in the caller's units.
+
+    Attributes
+    ----------
+    network : ReLUNetwork
+        The network.
+    certificate : Certificate
+        Its objective, the dual bound, and what that holds over.
+    history : History
+        Objective and bound against CPU seconds.
+    beta_max : float
+        Smallest beta for which the zero network is optimal; with scope "search" an
+        estimate from below.
+    n_iter : int
+        Iterations of the backend.
+    status : str
+        What the backend said last.
+    gap : float
+        Relative duality gap before any cut to `max_neurons`: what `tol` bounds.
+    """
+
+    network: ReLUNetwork
+    certificate: Certificate
+    history: History
+    beta_max: float
+    n_iter: int
+    status: str
+    gap: float
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """Samples, a backend and its settings; trains a network at any penalty.
+
+    Minimises the objective of :class:`~convexnn.ConvexReLURegressor`. Cells of given
+    lists are found once, so that all penalties share them.
+
+    Parameters
+    ----------
+    samples : Samples
+        From :func:`~convexnn.samples.collect_samples`.
+    backend : Backend
+        From :func:`~convexnn.solvers.select_backend`.
+    activation, cells, n_cells, tol, max_iter, max_neurons, solver_options, verbose
+        Of :class:`~convexnn.ConvexReLURegressor`.
+    random_state : int or RandomState instance
+        Source of the cells or of the search. An int is used anew for every penalty.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from convexnn.samples import collect_samples
+    >>> from convexnn.solvers import select_backend
+    >>> from convexnn.training import Trainer
+    >>> samples = collect_samples(*load_diabetes(return_X_y=True))
+    >>> trainer = Trainer(samples, select_backend("fista", "relu"), n_cells=10)
+    >>> trained = trainer.train(0.5 * trainer.beta_max())
+    >>> trained.network.n_neurons > 0, trained.gap <= 1e-3
+    (True, True)
+    """
+
+    samples: Samples
+    backend: Backend
+    activation: str = "relu"
+    cells: str | np.ndarray = "sampled"
+    n_cells: int = 50
+    tol: float = 1e-3
+    max_iter: int = 20_000
+    max_neurons: int | None = None
+    solver_options: dict | None = None
+    verbose: int = 0
+    random_state: int | np.random.RandomState = 0
+
+    def train(self, beta, start=None):
+        """Train a network.
+
+        Parameters
+        ----------
+        beta : float
+            Penalty, in the caller's units.
+        start : ReLUNetwork, default=None
+            Network of the same activation to start from.
+
+        Returns
+        -------
+        Trained
+            The network. Its gap may exceed `tol`; telling the user is up to the
+            caller.
+
+        Raises
+        ------
+        ValueError
+            If beta is out of range for the data, the cells are not as described, or
+            the objective overflows.
+        """
+        scaled = check_penalty(beta, self.samples.beta_scale)
+        program, point, price = self._reach(scaled, start)
+        gap = point.certificate.relative_gap
+        if self.max_neurons is not None:
+            point = cap_width(
+                program, point, self.backend, self.max_neurons, **self._settings
+            )
+        scale = self.samples.objective_scale
+        certificate = point.certificate.in_units(scale)
+        check_objective(certificate.primal)
+        return Trained(
+            network=self._architecture.recover(program, point.U, self.samples),
+            certificate=certificate,
+            history=point.history.in_units(scale),
+            beta_max=price * self.samples.beta_scale,
+            n_iter=point.n_iter,
+            status=point.status,
+            gap=gap,
+        )
+
+    def beta_max(self):
+        """Return the smallest beta for which the zero network is optimal.
+
+        With a search it is an estimate from below; 0 for constant targets.
+        """
+        at_zero = self._loss.dual_point(np.zeros_like(self.samples.y))
+        # No unit of norm 1 has a price above this, so that nothing is trained.
+        silencing = 2 * np.abs(at_zero) @ np.linalg.norm(self.samples.X, axis=1)
+        if silencing == 0:
+            return 0.0
+        return self._reach(silencing, None)[2] * self.samples.beta_scale
+
+    @property
+    def _architecture(self):
+        return ARCHITECTURES[self.activation]
+
+    @cached_property
+    def _loss(self):
+        return SquaredLoss(
+            self.samples.y,
+            self.samples.weights,
+            intercept=self.samples.has_bias,
+            constant=self.samples.within,
+        )
+
+    @cached_property
+    def _listed_cells(self):
+        X = self.samples.X
+        if not isinstance(self.cells, str):
+            return given_cells(
+                X, check_gates(self.cells, X.shape[1], self.samples.has_bias)
+            )
+        if self.cells == "all":
+            return enumerate_cells(X)
+        return sample_cells(X, self.n_cells, check_random_state(self.random_state))
+
+    @property
+    def _settings(self):
+        return {
+            "tol": self.tol,
+            "max_iter": self.max_iter,
+            "options": self.solver_options,
+            "verbose": int(self.verbose),
+        }
+
+    def _reach(self, beta, start):
+        """Return program, point, and the price of the zero network, all scaled."""
+        is_free = isinstance(self.cells, str) and self.cells == "sampled"
+        if self.backend.search and is_free:
+            return self._search(beta, start)
+        return self._solve(beta, start)
+
+    def _solve(self, beta, start):
+        """Solve the program over the listed cells."""
+        program = self._architecture.program(
+            self.samples.X, self._loss, beta, self._listed_cells
+        )
+        if start is not None:
+            start = self._architecture.locate(program, start, self.samples)
+        point = solve_program(program, self.backend, start=start, **self._settings)
+        at_zero = program.loss.dual_point(np.zeros(len(self.samples.y)))
+        return program, point, price_groups(program, at_zero).largest
+
+    def _search(self, beta, start):
+        """Train a network whose cells the backend finds itself."""
+        if start is not None:
+            start = program_directions(start, self.samples), np.sign(start.output)
+        found = self.backend.load_search()(
+            self.samples.X,
+            self._loss,
+            beta,
+            start=start,
+            random_state=check_random_state(self.random_state),
+            **self._settings,
+        )
+        return found.program, found.point, found.price_at_zero
