@@ -5,8 +5,14 @@ objective is from the optimum. Importing the package loads no solver backend and
 plotting library.
 """
 
-from .estimators import ConvexReLURegressor
+from .estimators import ConvexReLURegressor, ConvexReLURegressorCV
+from .path import relu_path
 
-__all__ = ["ConvexReLURegressor", "__version__"]
+__all__ = [
+    "ConvexReLURegressor",
+    "ConvexReLURegressorCV",
+    "__version__",
+    "relu_path",
+]
 
 __version__ = "0.1.0"

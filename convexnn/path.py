@@ -1,18 +1,306 @@
-"""Grids of the penalty, from the value that silences the network downwards."""
+"""Regularisation paths: networks from the penalty that silences them downwards."""
 
 from __future__ import annotations
 
+import time
+import warnings
+from dataclasses import dataclass
+from numbers import Integral
+
 import numpy as np
-from sklearn.utils import check_array, check_consistent_length, check_random_state
-from sklearn.utils.validation import column_or_1d
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from .architectures import ARCHITECTURES
-from .cells import sample_cells
-from .certificate import price_groups
-from .losses import SquaredLoss
+from .estimators.validation import (
+    TRAINING_CONSTRAINTS,
+    Interval,
+    Real,
+    check_samples,
+    check_weights,
+    validate_params,
+)
 from .samples import collect_samples
+from .solvers import select_backend
+from .training import Trainer
 
-__all__ = ["beta_grid"]
+__all__ = ["PATH_CONSTRAINTS", "ReLUPath", "beta_grid", "choose_betas", "relu_path"]
+
+#: Parameters of everything that follows a path.
+PATH_CONSTRAINTS = {
+    **TRAINING_CONSTRAINTS,
+    "betas": [Interval(Integral, 1, None, closed="left"), "array-like"],
+    "beta_min_ratio": [Interval(Real, 0, 1, closed="right")],
+}
+
+
+@dataclass(frozen=True)
+class ReLUPath:
+    """Networks along a path of penalties.
+
+    Attributes
+    ----------
+    betas : ndarray of shape (n_betas,)
+        Penalties in descending order.
+    networks : tuple of ReLUNetwork
+        The network of each penalty, in float64.
+    certificates : tuple of Certificate
+        Objective and dual bound of each network, and what the bound holds over.
+    gaps : ndarray of shape (n_betas,)
+        Relative duality gaps, (primal - dual) / primal, before any cut to
+        `max_neurons`.
+    seconds : ndarray of shape (n_betas,)
+        CPU seconds of the process that each network took.
+    tol : float
+        Bound on the gaps that was asked for.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from convexnn import relu_path
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> path = relu_path(X, y, betas=5, beta_min_ratio=0.1, n_cells=5, random_state=0)
+    >>> path.predict(X).shape
+    (442, 5)
+    """
+
+    betas: np.ndarray
+    networks: tuple
+    certificates: tuple
+    gaps: np.ndarray
+    seconds: np.ndarray
+    tol: float
+
+    @property
+    def objectives(self):
+        """Objectives of the networks, of shape (n_betas,)."""
+        return np.array([certificate.primal for certificate in self.certificates])
+
+    @property
+    def n_neurons(self):
+        """Numbers of hidden units, of shape (n_betas,)."""
+        return np.array([network.n_neurons for network in self.networks])
+
+    @property
+    def is_estimate(self):
+        """Whether the gaps are estimates, because the bounds rest on local pricing."""
+        return any(certificate.is_estimate for certificate in self.certificates)
+
+    def predict(self, X):
+        """Return the outputs of all networks.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Inputs, dense and finite.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_betas)
+            One column a penalty.
+
+        Raises
+        ------
+        ValueError
+            If X is not as described.
+        """
+        X = check_array(X, dtype=[np.float64, np.float32], input_name="X")
+        n_features = len(self.networks[0].hidden)
+        if X.shape[1] != n_features:
+            raise ValueError(
+                f"X must have the {n_features} features of the path, got {X.shape[1]}."
+            )
+        return np.column_stack([network.predict(X) for network in self.networks])
+
+
+@validate_params(
+    {**PATH_CONSTRAINTS, "sample_weight": ["array-like", None]},
+    prefer_skip_nested_validation=True,
+)
+def relu_path(
+    X,
+    y,
+    *,
+    betas=100,
+    beta_min_ratio=1e-4,
+    sample_weight=None,
+    activation="relu",
+    solver="auto",
+    cells="sampled",
+    n_cells=50,
+    fit_intercept=True,
+    tol=1e-3,
+    max_iter=20_000,
+    max_neurons=None,
+    solver_options=None,
+    verbose=0,
+    random_state=None,
+):
+    r"""Train networks from beta_max down, each started from the one before.
+
+    At every :math:`\beta` the network minimises
+
+    .. math::
+
+        \frac12 \sum_i s_i (f(x_i) - y_i)^2
+        + \frac{\beta}{2} \sum_j \left(\|w_j\|_2^2 + b_j^2 + a_j^2\right),
+
+    the objective of :class:`~convexnn.ConvexReLURegressor`, to a relative duality gap
+    of `tol`. Samples are collected once, and sampled or enumerated cells are found
+    once.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        Inputs, dense and finite, scaled as they are to be: nothing is standardised.
+    y : array-like of shape (n_samples,)
+        Targets, finite.
+    betas : int or array-like of shape (n_betas,), default=100
+        Number of penalties, evenly spaced on a logarithmic scale from beta_max down,
+        or the penalties, in (0, inf); they are sorted in descending order.
+    beta_min_ratio : float, default=1e-4
+        Smallest penalty divided by the largest, in (0, 1], where `betas` is a number.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Non-negative weights s, ones by default.
+    activation, solver, cells, n_cells, fit_intercept, max_neurons, solver_options, \
+verbose, random_state
+        Of :class:`~convexnn.ConvexReLURegressor`.
+    tol : float, default=1e-3
+        Bound on the relative duality gap, (primal - dual) / primal, of every network,
+        in [0, 1).
+    max_iter : int, default=20000
+        Largest number of iterations of the backend for each network.
+
+    Returns
+    -------
+    ReLUPath
+        Networks, objectives, gaps, numbers of neurons and seconds.
+
+    Raises
+    ------
+    ValueError
+        If a parameter or the data is not as described, or if `betas` is a number and
+        beta_max is 0, because the targets are constant or the inputs are zero.
+    convexnn.solvers.SolverError
+        If a backend ends without any point.
+
+    Warns
+    -----
+    ConvergenceWarning
+        Once, naming the penalties whose gap stays above `tol`.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from convexnn import relu_path
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> path = relu_path(X, y, betas=4, beta_min_ratio=0.1, n_cells=5, random_state=0)
+    >>> int(path.n_neurons[0]), bool(path.gaps.max() <= 1e-3)
+    (0, True)
+    >>> bool((path.objectives[1:] < path.objectives[:-1]).all())
+    True
+    """
+    backend = select_backend(solver, activation, solver_options or ())
+    X, y = check_samples(None, X, y)
+    weights = check_weights(sample_weight, X)
+    trainer = Trainer(
+        collect_samples(X, y, weights, fit_intercept=fit_intercept),
+        backend,
+        activation=activation,
+        cells=cells,
+        n_cells=n_cells,
+        tol=tol,
+        max_iter=max_iter,
+        max_neurons=max_neurons,
+        solver_options=solver_options,
+        verbose=verbose,
+        random_state=seed_of(random_state),
+    )
+    path = trace(trainer, choose_betas(trainer, betas, beta_min_ratio))
+    warn_of_gaps(path.betas, path.gaps, tol, stacklevel=4)
+    return path
+
+
+def trace(trainer, betas, *, is_warm=True):
+    """Return the path of a trainer, each network started from the one before."""
+    trained, seconds, network = [], [], None
+    for beta in betas:
+        started = time.process_time()
+        trained.append(trainer.train(beta, network))
+        network = trained[-1].network if is_warm else None
+        seconds.append(time.process_time() - started)
+    return ReLUPath(
+        betas=np.asarray(betas, dtype=float),
+        networks=tuple(one.network for one in trained),
+        certificates=tuple(one.certificate for one in trained),
+        gaps=np.array([one.gap for one in trained]),
+        seconds=np.array(seconds),
+        tol=trainer.tol,
+    )
+
+
+def seed_of(random_state):
+    """Return an integer that every penalty can start from; an integer is its own."""
+    if isinstance(random_state, Integral):
+        return int(random_state)
+    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+
+
+def choose_betas(trainer, betas, beta_min_ratio):
+    """Return penalties in descending order: the given ones, or so many below beta_max.
+
+    Parameters
+    ----------
+    trainer : Trainer
+        Tells beta_max.
+    betas : int or array-like of shape (n_betas,)
+        Number of penalties or the penalties themselves.
+    beta_min_ratio : float
+        Smallest penalty divided by the largest, where `betas` is a number.
+
+    Returns
+    -------
+    ndarray of shape (n_betas,)
+        The penalties.
+
+    Raises
+    ------
+    ValueError
+        If given penalties are not a vector of numbers in (0, inf), or beta_max is 0.
+    """
+    if not isinstance(betas, Integral):
+        given = check_array(
+            betas, dtype=np.float64, ensure_2d=False, input_name="betas"
+        )
+        if given.ndim != 1 or not given.min() > 0:
+            raise ValueError(
+                "betas must be a number of penalties or a vector of penalties in "
+                f"(0, inf), got {betas!r}."
+            )
+        return np.sort(given)[::-1]
+    beta_max = trainer.beta_max()
+    if beta_max == 0:
+        raise ValueError(
+            "beta_max is 0: y is constant or X is zero, so that every penalty gives "
+            "the zero network."
+        )
+    return beta_max * np.geomspace(1.0, beta_min_ratio, betas)
+
+
+def warn_of_gaps(betas, gaps, tol, *, where="", stacklevel):
+    """Warn once of all penalties whose gap is above the tolerance."""
+    missed = gaps > tol
+    if missed.any():
+        names = ", ".join(f"{beta:.4g}" for beta in betas[missed])
+        warnings.warn(
+            f"Relative duality gap above tol={tol:g}{where} at {missed.sum()} of "
+            f"{len(betas)} penalties, up to {gaps.max():.3g}: beta = {names}. "
+            "Standardise X and y, increase max_iter or tol, leave out small betas, or "
+            "try another solver.",
+            ConvergenceWarning,
+            stacklevel=stacklevel,
+        )
 
 
 def beta_grid(
@@ -22,15 +310,17 @@ def beta_grid(
     n_betas=10,
     beta_min_ratio=1e-3,
     activation="relu",
+    solver="auto",
     n_cells=50,
     fit_intercept=True,
     random_state=None,
 ):
     """Return penalties from beta_max down, evenly spaced on a logarithmic scale.
 
-    ``beta_max`` is the smallest penalty for which the zero network is optimal over
-    sampled cells: the largest norm of the projected correlations of the (centred)
-    targets with the cells.
+    ``beta_max`` is the smallest penalty for which the zero network is optimal: over
+    sampled cells, the largest norm of the projected correlations of the (centred)
+    targets with the cells; for a solver that searches the cells, an estimate from
+    below of the same over all cells.
 
     Parameters
     ----------
@@ -44,6 +334,8 @@ def beta_grid(
         Smallest penalty divided by the largest, in (0, 1].
     activation : {"relu", "gated_relu"}, default="relu"
         Architecture.
+    solver : str, default="auto"
+        Backend of the fit.
     n_cells : int, default=50
         Number of sampled cells.
     fit_intercept : bool, default=True
@@ -81,15 +373,11 @@ def beta_grid(
         )
     X, y = check_array(X), column_or_1d(check_array(y, ensure_2d=False))
     check_consistent_length(X, y)
-    samples = collect_samples(X, y, fit_intercept=fit_intercept)
-    loss = SquaredLoss(samples.y, samples.weights, intercept=fit_intercept)
-    cells = sample_cells(samples.X, n_cells, check_random_state(random_state))
-    program = ARCHITECTURES[activation].program(samples.X, loss, 1.0, cells)
-    at_zero = loss.dual_point(np.zeros_like(samples.y))
-    beta_max = price_groups(program, at_zero).largest * samples.beta_scale
-    if beta_max == 0:
-        raise ValueError(
-            "beta_max is 0: y is constant or X is zero, so that every penalty gives "
-            "the zero network."
-        )
-    return beta_max * np.geomspace(1.0, beta_min_ratio, n_betas)
+    trainer = Trainer(
+        collect_samples(X, y, fit_intercept=fit_intercept),
+        select_backend(solver, activation),
+        activation=activation,
+        n_cells=n_cells,
+        random_state=random_state,
+    )
+    return choose_betas(trainer, n_betas, beta_min_ratio)

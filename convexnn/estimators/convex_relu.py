@@ -222,7 +222,8 @@ class ConvexReLURegressor(TwoLayerRegressor):
                 previous = None
             weights = check_weights(sample_weight, X)
             samples = collect_samples(X, y, weights, fit_intercept=self.fit_intercept)
-            trained = self._trainer(samples, backend).train(self.beta, previous)
+            trainer = self._trainer(samples, backend=backend)
+            trained = trainer.train(self.beta, previous)
             self._warn_of_gap(trained, backend)
             self._store(trained, X.dtype)
         return self

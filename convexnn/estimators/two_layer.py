@@ -39,7 +39,7 @@ class TwoLayerRegressor(RegressorMixin, BaseEstimator):
         X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
         return self._network().predict(X)
 
-    def _trainer(self, samples, backend, **changed):
+    def _trainer(self, samples, *, backend, **changed):
         """Return what trains networks with the estimator's parameters."""
         names = (
             "activation",
