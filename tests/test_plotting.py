@@ -3,13 +3,18 @@
 import matplotlib as mpl
 import numpy as np
 import pytest
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from convexnn import ConvexReLURegressor
+from convexnn import ConvexReLURegressor, ConvexReLURegressorCV, relu_path
 from convexnn.datasets import make_relu_teacher
-from convexnn.plotting import BetaSearchDisplay
+from convexnn.plotting import (
+    BetaSearchDisplay,
+    ConvergenceDisplay,
+    RegularizationPathDisplay,
+)
 from convexnn.scoring import score_fit
 
 mpl.use("Agg")
@@ -56,3 +61,81 @@ def test_search_over_something_else_is_refused():
     search = search_over({"convexreluregressor__n_cells": [5, 10]})
     with pytest.raises(ValueError, match=r"one parameter, called beta; got .*n_cells"):
         BetaSearchDisplay.from_search(search)
+
+
+def fitted_cv(**parameters):
+    X, y = make_relu_teacher(60, 3, noise=0.1, random_state=0)
+    return ConvexReLURegressorCV(
+        betas=4, beta_min_ratio=0.1, cv=3, n_cells=10, random_state=0, **parameters
+    ).fit(X, y)
+
+
+def test_path_display_draws_the_folds_of_an_estimator():
+    model = fitted_cv(activation="gated_relu")
+    display = RegularizationPathDisplay.from_estimator(model, title="teacher")
+    errors, neurons, objective, gap = display.axes_
+    for axes, values in (
+        (errors, model.mse_path_.mean(axis=1)),
+        (neurons, model.n_neurons_path_.mean(axis=1)),
+        (objective, model.objective_path_.mean(axis=1)),
+    ):
+        np.testing.assert_array_equal(axes.lines[0].get_xdata(), model.betas_)
+        np.testing.assert_array_equal(axes.lines[0].get_ydata(), values)
+        assert axes.get_xscale() == "log"
+    largest = model.gap_path_.max(axis=1)
+    drawn = gap.lines[0].get_ydata()
+    np.testing.assert_array_equal(drawn, largest[largest > 1e-10])
+    assert gap.get_yscale() == "log"
+    assert "estimate" not in gap.get_ylabel()
+    assert f"{model.beta_:.3g}" in errors.get_legend_handles_labels()[1][0]
+    assert errors.get_title() == "teacher"
+
+
+def test_path_display_draws_a_path_and_calls_an_estimate_one():
+    X, y = make_relu_teacher(60, 3, noise=0.1, random_state=0)
+    path = relu_path(
+        X, y, betas=4, beta_min_ratio=0.1, solver="active_set", random_state=0
+    )
+    display = RegularizationPathDisplay.from_path(path)
+    neurons, objective, gap = display.axes_
+    np.testing.assert_array_equal(neurons.lines[0].get_ydata(), path.n_neurons)
+    np.testing.assert_array_equal(objective.lines[0].get_ydata(), path.objectives)
+    assert "estimate" in gap.get_ylabel()
+    with pytest.raises(ValueError, match=r"axes must be 3 .* got 2"):
+        display.plot(axes=display.axes_[:2])
+
+
+def test_path_display_survives_a_path_of_zero_networks():
+    X, y = make_relu_teacher(60, 3, noise=0.1, random_state=0)
+    path = relu_path(X, y, betas=[1e5], tol=0.0, n_cells=5, random_state=0)
+    display = RegularizationPathDisplay.from_path(path)
+    display.figure_.canvas.draw()
+    assert not len(display.axes_[2].lines[0].get_xdata())
+
+
+@pytest.mark.parametrize("solver", ["active_set", "fista"])
+def test_convergence_display_says_whether_the_bound_is_an_estimate(solver):
+    X, y = make_relu_teacher(60, 3, noise=0.1, random_state=0)
+    network = ConvexReLURegressor(beta=9.0, n_cells=10, solver=solver, random_state=0)
+    model = make_pipeline(StandardScaler(), network).fit(X, y)
+    display = ConvergenceDisplay.from_estimator(model, title="teacher")
+    objective, bound = display.ax_.lines
+    np.testing.assert_array_equal(objective.get_ydata(), network.history_.objective)
+    np.testing.assert_array_equal(objective.get_xdata(), network.history_.seconds)
+    drawn = np.isfinite(bound.get_ydata())
+    np.testing.assert_array_equal(
+        bound.get_ydata()[drawn], network.history_.dual[drawn]
+    )
+    assert ("estimate" in bound.get_label()) == (solver == "active_set")
+    assert display.ax_.get_title() == "teacher"
+
+
+def test_displays_refuse_what_they_cannot_draw():
+    X, y = make_relu_teacher(60, 3, random_state=0)
+    with pytest.raises(NotFittedError):
+        ConvergenceDisplay.from_estimator(ConvexReLURegressor())
+    with pytest.raises(ValueError, match=r"history_, got a fitted StandardScaler"):
+        ConvergenceDisplay.from_estimator(StandardScaler().fit(X))
+    model = ConvexReLURegressor(beta=1e4, random_state=0).fit(X, y)
+    with pytest.raises(ValueError, match="must be a ConvexReLURegressorCV, got Conv"):
+        RegularizationPathDisplay.from_estimator(model)

@@ -1,6 +1,13 @@
 """Display classes: compute once, plot many times. matplotlib is loaded by plotting."""
 
 from .arrangement import ArrangementDisplay
+from .convergence import ConvergenceDisplay
+from .regularization import RegularizationPathDisplay
 from .search import BetaSearchDisplay
 
-__all__ = ["ArrangementDisplay", "BetaSearchDisplay"]
+__all__ = [
+    "ArrangementDisplay",
+    "BetaSearchDisplay",
+    "ConvergenceDisplay",
+    "RegularizationPathDisplay",
+]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from .axes import draw_band
+
 __all__ = ["BetaSearchDisplay"]
 
 
@@ -134,19 +136,14 @@ class BetaSearchDisplay:
         if axes is None:
             _, axes = plt.subplots(2, sharex=True, layout="constrained", figsize=(4, 5))
         above, below = axes
-        _band(above, self.betas, self.score, self.score_spread, "C0")
+        draw_band(above, self.betas, self.score, self.score_spread, "C0")
         above.axvline(self.best_beta, color="0.4", linestyle=":", label="best beta")
         above.set(xscale="log", ylabel=self.score_name, title=title)
         if self.neurons is not None:
-            _band(below, self.betas, self.neurons, self.neurons_spread, "C1")
+            draw_band(below, self.betas, self.neurons, self.neurons_spread, "C1")
             below.set_ylim(bottom=0)
         below.axvline(self.best_beta, color="0.4", linestyle=":")
         below.set(xscale="log", xlabel="beta", ylabel="neurons")
         self.axes_ = (above, below)
         self.figure_ = above.figure
         return self
-
-
-def _band(axes, x, mean, spread, color):
-    axes.plot(x, mean, marker="o", markersize=4, color=color)
-    axes.fill_between(x, mean - spread, mean + spread, color=color, alpha=0.2, lw=0)

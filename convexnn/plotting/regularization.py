@@ -1,0 +1,256 @@
+"""What the penalty does: error, width, objective and gap along a path."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from .axes import draw_band, scale_by_powers
+
+__all__ = ["RegularizationPathDisplay"]
+
+#: Relative gaps up to this are rounding, of networks that are exactly optimal.
+_ROUNDING = 1e-10
+
+
+class RegularizationPathDisplay:
+    """Cross-validated error, neurons, objective and gap against beta.
+
+    Use :meth:`from_estimator` or :meth:`from_path` to make a display. Curves over
+    folds are drawn with their mean and one standard deviation on either side, the
+    error with one standard error.
+
+    Parameters
+    ----------
+    betas : ndarray of shape (n_betas,)
+        Penalties.
+    n_neurons, objectives, gaps : ndarray of shape (n_betas,) or (n_betas, n_folds)
+        Widths, objectives and relative duality gaps of the networks.
+    tol : float
+        Bound on the gaps that was asked for.
+    is_estimate : bool
+        Whether the gaps are estimates.
+    errors : ndarray of shape (n_betas, n_folds), default=None
+        Mean squared errors on the left-out parts.
+    beta : float, default=None
+        Penalty that was chosen.
+
+    Attributes
+    ----------
+    figure_ : matplotlib.figure.Figure
+        Figure of the last plot.
+    axes_ : tuple of matplotlib.axes.Axes
+        Axes of the error (where there is one), the neurons, the objective, the gap.
+
+    See Also
+    --------
+    convexnn.plotting.BetaSearchDisplay : The same for a search by GridSearchCV.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("Agg")
+    >>> from sklearn.datasets import load_diabetes
+    >>> from convexnn import ConvexReLURegressorCV
+    >>> from convexnn.plotting import RegularizationPathDisplay
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> model = ConvexReLURegressorCV(betas=4, cv=2, n_cells=5, random_state=0)
+    >>> display = RegularizationPathDisplay.from_estimator(model.fit(X, y))
+    >>> [axes.get_ylabel() for axes in display.axes_]
+    ['left-out MSE', 'neurons', 'objective', 'largest gap of a fold']
+    """
+
+    def __init__(
+        self,
+        *,
+        betas,
+        n_neurons,
+        objectives,
+        gaps,
+        tol,
+        is_estimate,
+        errors=None,
+        beta=None,
+    ):
+        self.betas = betas
+        self.n_neurons = n_neurons
+        self.objectives = objectives
+        self.gaps = gaps
+        self.tol = tol
+        self.is_estimate = is_estimate
+        self.errors = errors
+        self.beta = beta
+
+    @classmethod
+    def from_estimator(cls, estimator, *, axes=None, title=None):
+        """Plot the paths of a fitted ConvexReLURegressorCV.
+
+        Parameters
+        ----------
+        estimator : ConvexReLURegressorCV
+            Fitted estimator.
+        axes : sequence of four matplotlib.axes.Axes, default=None
+            Where to draw; a new figure by default.
+        title : str, default=None
+            Title of the first axes.
+
+        Returns
+        -------
+        RegularizationPathDisplay
+            The plotted display.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If it has no paths, or `axes` are not four.
+        """
+        check_is_fitted(estimator)
+        if not hasattr(estimator, "mse_path_"):
+            raise ValueError(
+                "estimator must be a ConvexReLURegressorCV, got "
+                f"{type(estimator).__name__}. Use from_path for a ReLUPath."
+            )
+        display = cls(
+            betas=estimator.betas_,
+            n_neurons=estimator.n_neurons_path_,
+            objectives=estimator.objective_path_,
+            gaps=estimator.gap_path_,
+            tol=estimator.tol,
+            is_estimate=estimator.certificate_.is_estimate,
+            errors=estimator.mse_path_,
+            beta=estimator.beta_,
+        )
+        return display.plot(axes=axes, title=title)
+
+    @classmethod
+    def from_path(cls, path, *, axes=None, title=None):
+        """Plot a path.
+
+        Parameters
+        ----------
+        path : ReLUPath
+            From :func:`convexnn.relu_path`.
+        axes : sequence of three matplotlib.axes.Axes, default=None
+            Where to draw; a new figure by default.
+        title : str, default=None
+            Title of the first axes.
+
+        Returns
+        -------
+        RegularizationPathDisplay
+            The plotted display.
+
+        Raises
+        ------
+        ValueError
+            If `axes` are not three.
+        """
+        display = cls(
+            betas=path.betas,
+            n_neurons=path.n_neurons,
+            objectives=path.objectives,
+            gaps=path.gaps,
+            tol=path.tol,
+            is_estimate=path.is_estimate,
+        )
+        return display.plot(axes=axes, title=title)
+
+    def plot(self, *, axes=None, title=None):
+        """Draw one panel a quantity, all against beta on a logarithmic axis.
+
+        Parameters
+        ----------
+        axes : sequence of matplotlib.axes.Axes, default=None
+            Where to draw: four axes with errors, else three. A new figure by default.
+        title : str, default=None
+            Title of the first axes.
+
+        Returns
+        -------
+        RegularizationPathDisplay
+            Itself, with `figure_` and `axes_`.
+
+        Raises
+        ------
+        ValueError
+            If `axes` are not as many as there are panels.
+        """
+        import matplotlib.pyplot as plt
+
+        panels = [self._draw_neurons, self._draw_objectives, self._draw_gaps]
+        if self.errors is not None:
+            panels.insert(0, self._draw_errors)
+        if axes is None:
+            _, axes = plt.subplots(
+                len(panels),
+                sharex=True,
+                layout="constrained",
+                figsize=(5, 1 + 1.8 * len(panels)),
+            )
+        axes = tuple(np.ravel(axes))
+        if len(axes) != len(panels):
+            raise ValueError(
+                f"axes must be {len(panels)} for this display, got {len(axes)}."
+            )
+        for panel, where in zip(panels, axes, strict=True):
+            panel(where)
+            scale_by_powers(where.xaxis, self.betas)
+            where.grid(alpha=0.3)
+        axes[0].set_title(title)
+        axes[-1].set_xlabel("beta")
+        self.axes_, self.figure_ = axes, axes[0].figure
+        return self
+
+    def _draw_errors(self, axes):
+        errors = self.errors[:, np.isfinite(self.errors[0])]
+        spread = np.zeros(len(errors))
+        if errors.shape[1] > 1:
+            spread = errors.std(axis=1, ddof=1) / np.sqrt(errors.shape[1])
+        draw_band(axes, self.betas, errors.mean(axis=1), spread, "C0")
+        axes.axvline(
+            self.beta, color="0.3", ls=":", label=f"chosen: beta = {self.beta:.3g}"
+        )
+        axes.legend(loc="upper left", framealpha=1, fontsize="small")
+        axes.set_ylabel("left-out MSE")
+
+    def _draw_neurons(self, axes):
+        self._draw_curve(axes, self.n_neurons, "C1")
+        axes.set_ylim(bottom=0)
+        axes.set_ylabel("neurons")
+
+    def _draw_objectives(self, axes):
+        self._draw_curve(axes, self.objectives, "C2")
+        axes.set_ylim(bottom=0)
+        axes.set_ylabel("objective")
+
+    def _draw_gaps(self, axes):
+        gaps = self.gaps if self.gaps.ndim == 1 else self.gaps.max(axis=1)
+        positive = gaps > _ROUNDING
+        axes.plot(self.betas[positive], gaps[positive], marker="o", ms=3.5, color="C3")
+        if self.tol > 0:
+            axes.axhline(self.tol, color="0.3", ls="--", lw=1)
+            axes.annotate(
+                f"tol = {self.tol:g}",
+                (1, self.tol),
+                xycoords=("axes fraction", "data"),
+                xytext=(-4, 3),
+                textcoords="offset points",
+                ha="right",
+                fontsize="small",
+                color="0.3",
+            )
+        if positive.any() or self.tol > 0:
+            axes.set_yscale("log")
+            low = gaps[positive].min(initial=self.tol or np.inf)
+            high = gaps[positive].max(initial=self.tol)
+            axes.set_ylim(low / 3, high * 6)
+        name = "largest gap of a fold" if self.gaps.ndim == 2 else "relative gap"
+        axes.set_ylabel(f"{name}\n(estimate)" if self.is_estimate else name)
+
+    def _draw_curve(self, axes, values, color):
+        folds = values if values.ndim == 2 else values[:, None]
+        draw_band(axes, self.betas, folds.mean(axis=1), folds.std(axis=1), color)
+        if self.beta is not None:
+            axes.axvline(self.beta, color="0.3", ls=":")
