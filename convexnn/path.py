@@ -163,14 +163,15 @@ def relu_path(
         Smallest penalty divided by the largest, in (0, 1], where `betas` is a number.
     sample_weight : array-like of shape (n_samples,), default=None
         Non-negative weights s, ones by default.
-    activation, solver, cells, n_cells, fit_intercept, max_neurons, solver_options, \
-verbose, random_state
+    activation, solver, cells, n_cells, fit_intercept
         Of :class:`~convexnn.ConvexReLURegressor`.
     tol : float, default=1e-3
         Bound on the relative duality gap, (primal - dual) / primal, of every network,
         in [0, 1).
     max_iter : int, default=20000
         Largest number of iterations of the backend for each network.
+    max_neurons, solver_options, verbose, random_state
+        Of :class:`~convexnn.ConvexReLURegressor`.
 
     Returns
     -------

@@ -134,6 +134,11 @@ class ConvexReLURegressor(TwoLayerRegressor):
     ConvergenceWarning
         If the relative duality gap stays above `tol`.
 
+    See Also
+    --------
+    ConvexReLURegressorCV : Chooses beta by cross-validation.
+    convexnn.relu_path : Networks along a path of penalties.
+
     References
     ----------
     .. [1] M. Pilanci and T. Ergen, "Neural Networks are Convex Regularizers: Exact

@@ -50,7 +50,7 @@ class ConvexReLURegressorCV(TwoLayerRegressor):
     relatively, of the smallest are judged by networks trained from scratch. So with an
     int `random_state`, ``GridSearchCV`` over ``{"beta": betas_}`` with
     ``scoring="neg_mean_squared_error"`` and the same folds makes the same choice,
-    which does not depend on the other penalties of the path.
+    unless a start from scratch moves the error of some other penalty by more than that.
 
     Parameters
     ----------
@@ -70,14 +70,15 @@ class ConvexReLURegressorCV(TwoLayerRegressor):
     n_jobs : int, default=None
         Number of folds to work on at once: None for 1 unless in a joblib context, -1
         for all processors. The result does not depend on it.
-    activation, solver, cells, n_cells, fit_intercept, max_neurons, solver_options, \
-verbose
+    activation, solver, cells, n_cells, fit_intercept
         Of :class:`~convexnn.ConvexReLURegressor`.
     tol : float, default=1e-3
         Bound on the relative duality gap, (primal - dual) / primal, of every network,
         in [0, 1).
     max_iter : int, default=20000
         Largest number of iterations of the backend for each network.
+    max_neurons, solver_options, verbose
+        Of :class:`~convexnn.ConvexReLURegressor`.
     random_state : int, RandomState instance or None, default=None
         Source of sampled cells and of searches. An int is used anew for every fold
         and for the last fit, as clones of one estimator would; otherwise one is drawn.
@@ -94,8 +95,9 @@ verbose
     objective_path_, gap_path_, n_neurons_path_ : ndarray of shape (n_betas, n_folds)
         Objective, relative duality gap and number of neurons of each network on the
         path of each fold.
-    coefs_, intercepts_, gates_, n_neurons_, objective_, certificate_, history_, \
-beta_max_, n_iter_
+    coefs_, intercepts_, gates_, n_neurons_ : list of ndarray, ndarray, int
+        Network of the last fit, as in :class:`~convexnn.ConvexReLURegressor`.
+    objective_, certificate_, history_, beta_max_, n_iter_ : float, object, int
         Of the last fit, as in :class:`~convexnn.ConvexReLURegressor`.
     n_features_in_ : int
         Number of features seen in fit.
