@@ -236,8 +236,10 @@ def _distinct_lines(X):
     coordinates = units @ basis
     kept = []
     for i, row in enumerate(coordinates):
-        parallel = np.abs(coordinates[kept] @ row) if kept else np.zeros(0)
-        if not (parallel > 1 - _TIE).any():
+        others = coordinates[kept]
+        # The sine: one minus the cosine is the square of a small angle.
+        sines = np.linalg.norm(row - (others @ row)[:, None] * others, axis=1)
+        if not (sines <= _TIE).any():
             kept.append(i)
     return coordinates[kept], basis
 

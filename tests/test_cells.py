@@ -172,6 +172,12 @@ def test_parallel_rows_do_not_count_towards_the_limit():
     assert len(enumerate_cells(X, max_patterns=4)) in (3, 4)
 
 
+@pytest.mark.parametrize("angle", [1e-3, 1e-5, 1e-7, 1e-9])
+def test_nearly_parallel_rows_are_two_hyperplanes(angle):
+    X = np.array([[1.0, 1.0], [-1.0, -1.0 - angle]])
+    assert as_set(enumerate_cells(X).patterns) == {(1, 0), (0, 1), (1, 1)}
+
+
 @pytest.fixture
 def rows():
     return np.random.default_rng(1).standard_normal((30, 4))
