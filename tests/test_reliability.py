@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_limits
 from convexnn import ConvexReLURegressor
 from convexnn.architectures import ReLU
 from convexnn.losses import SquaredLoss
+from convexnn.pricing import relu_price_bound
 from convexnn.solvers.descent import Units
 
 TOL = 1e-3
@@ -174,12 +175,26 @@ def test_bound_never_exceeds_the_best_objective_of_brute_force(problem):
     assert found.beta_max_ <= exact.beta_max_ * (1 + 1e-9) + smallest
 
 
+@PROPERTY
+@given(TINY)
+@example((np.ones((1, 1)), np.ones(1), {"beta": 1.0, "fit_intercept": False}))
+def test_price_bound_covers_the_price_over_all_cells(problem):
+    X, y, parameters = problem
+    inputs, v = X, y
+    if parameters["fit_intercept"]:
+        inputs, v = np.column_stack([X, np.ones(len(X))]), y - y.mean()
+    beta = bound_of_beta_max(X, y, parameters["fit_intercept"])
+    price = solve_over_all_cells(X, y, parameters | {"beta": beta}).beta_max_
+    assert relu_price_bound(inputs, v) >= price - 1e-12 * beta
+
+
 @pytest.mark.parametrize("problem", FIXED_TINY)
 def test_estimates_agree_with_the_optimum_over_all_cells(problem):
     X, y, parameters = problem
     found = fit(make_model(tol=TOL, **parameters), X, y)
     exact = solve_over_all_cells(*problem)
     assert found.certificate_.relative_gap <= TOL
+    assert found.certificate_.bound <= exact.objective_ * (1 + 1e-9)
     assert found.certificate_.dual <= exact.objective_ * (1 + 0.1 * TOL)
     assert found.objective_ <= exact.objective_ * (1 + 1.1 * TOL)
     assert found.beta_max_ >= exact.beta_max_ * (1 - 0.1 * TOL)
