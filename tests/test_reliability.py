@@ -81,8 +81,6 @@ def tiny_inputs(kind, n, d, rng):
 def tiny_problem(seed, kind, n, d, fit_intercept, share):
     rng = np.random.default_rng(seed)
     X, y = tiny_inputs(kind, n, d, rng), rng.standard_normal(n)
-    if not X.any():
-        X[0, 0] = 1.0
     beta = share * bound_of_beta_max(X, y, fit_intercept)
     return X, y, {"beta": beta, "fit_intercept": fit_intercept}
 
@@ -114,7 +112,7 @@ THIN_CELLS = (
 FIXED_TINY = [
     tiny_problem(seed, kind, 8, d, d < 3, share)
     for seed, (kind, d, share) in enumerate(product(KINDS, (2, 3), (1e-3, 0.02, 0.1)))
-]
+] + [THIN_CELLS]
 
 
 def solve_over_all_cells(X, y, parameters):
@@ -253,6 +251,13 @@ def test_merging_keeps_outputs_and_never_raises_the_objective(drawn, seed, beta)
     assert len(merged) <= len(cells)
 
 
+def test_merging_keeps_a_unit_beside_one_without_output():
+    X = np.ones((3, 1))
+    merged = Units(np.array([[1.0, 2.0]]), np.array([0.0, -1.0])).merged(X)
+    outputs = np.maximum(X @ merged.hidden, 0) @ merged.output
+    np.testing.assert_allclose(outputs, -2.0)
+
+
 # Hard data.
 
 
@@ -276,6 +281,7 @@ def hard_data():
         "one-hot": (np.eye(5)[rng.integers(0, 5, n)], y),
         "binary": (rng.integers(0, 2, (n, 5)).astype(float), y),
         "grid": (grid, rng.standard_normal(27)),
+        "zeros": (np.zeros((n, 2)), y),
         "constant X": (np.full((n, 2), 3.0), y),
         "constant y": (X, np.full(n, 2.0)),
         "repeated rows": (np.repeat(X[:5], 6, axis=0), y),
@@ -368,6 +374,14 @@ def test_history_never_turns_back(name, fit_intercept, share):
     assert np.all(np.diff(history.dual) >= 0)
     assert history.objective[-1] == pytest.approx(model.objective_, rel=TOL)
     assert history.dual[-1] >= model.certificate_.dual
+
+
+@every_case
+def test_history_ends_with_the_certificate(name, fit_intercept, share):
+    model = fitted(name, fit_intercept, share)
+    dual = model.history_.dual[-1]
+    assert dual <= model.objective_ * (1 + 1e-9)
+    assert dual == pytest.approx(model.certificate_.dual, rel=1e-9)
 
 
 @every_data
@@ -470,7 +484,9 @@ def test_order_of_rows_and_columns_does_not_matter(name):
     assert_same_optimum(make_case(name), name, X[:, columns], y)
 
 
-@pytest.mark.parametrize("name", ["plain", "grid", "one-hot", "collinear columns"])
+@pytest.mark.parametrize(
+    "name", ["plain", "grid", "one-hot", "binary", "collinear columns"]
+)
 def test_rotations_and_copies_of_columns_do_not_matter(name):
     X, y = HARD[name]
     d = X.shape[1]
