@@ -21,8 +21,8 @@ class History:
     objective : ndarray of shape (n_records,)
         Smallest objective so far; it never rises.
     dual : ndarray of shape (n_records,)
-        Largest dual bound so far, an estimate where the certificate's is one; it
-        never falls.
+        Largest dual bound so far. Where it is an estimate it falls when later pricing
+        refutes it.
     n_neurons : ndarray of shape (n_records,)
         Hidden units of the network with that objective.
 
@@ -31,10 +31,10 @@ class History:
     >>> from convexnn.history import Clock
     >>> clock = Clock()
     >>> clock.record(4.0, 1.0, 7)
-    >>> clock.record(2.0, 0.5, 5)
+    >>> clock.record(2.0, 1.5, 5)
     >>> history = clock.history()
     >>> history.objective.tolist(), history.dual.tolist()
-    ([4.0, 2.0], [1.0, 1.0])
+    ([4.0, 2.0], [1.0, 1.5])
     """
 
     seconds: np.ndarray
@@ -60,10 +60,9 @@ class Clock:
         """Note what has been reached by now."""
         now = time.process_time() - self.started
         if self.records:
-            _, best, bound, neurons = self.records[-1]
+            _, best, _, neurons = self.records[-1]
             if objective >= best:
                 objective, n_neurons = best, neurons
-            dual = max(dual, bound)
         self.records.append((now, objective, dual, n_neurons))
 
     def history(self):

@@ -367,11 +367,13 @@ def test_objective_is_the_networks_own(name, fit_intercept, share):
 
 
 @every_case
-def test_history_never_turns_back(name, fit_intercept, share):
+def test_objective_in_the_history_never_rises(name, fit_intercept, share):
     model = fitted(name, fit_intercept, share)
     history = model.history_
     assert np.all(np.diff(history.objective) <= 0)
-    assert np.all(np.diff(history.dual) >= 0)
+    assert history.objective[-1] <= null_objective(HARD[name][1], fit_intercept) * (
+        1 + 1e-9
+    )
     assert history.objective[-1] == pytest.approx(model.objective_, rel=TOL)
     assert history.dual[-1] >= model.certificate_.dual
 

@@ -7,9 +7,9 @@ Pilanci, ICLR 2022), so it is run as one, with the convex program as referee:
    start again four times as wide: narrow networks end in poor local minima, and
    units that are added later cannot make up for it;
 2. price: climb from many starts; directions above beta would lower the objective;
-3. polish: solve the finite program over the visited cells and the new ones exactly,
-   where that is affordable, else add the new units by a line search;
-4. descend over all units at once, directions free to change cell; merge and prune.
+3. polish: solve the finite program over the cells in use and the new ones exactly,
+   where that is affordable; else add the new units by a line search and descend over
+   all units at once, directions free to change cell; merge and prune.
 
 The best network and the best dual bound of all rounds are kept. The bound rests on
 local pricing and is an estimate; `Certificate.bound` is a rigorous, looser one.
@@ -59,8 +59,8 @@ _SLOW = 2e-5
 #: Local maxima that are kept as starts of the next climb, that are made exact, and
 #: that enter the network in a round, at most.
 _REMEMBERED = 512
-_SHARPENED = 64
-_ENTERING = 40
+_SHARPENED = 200
+_ENTERING = 100
 
 #: Units of the first random start, and how much wider each further one is.
 _NARROWEST = 50
@@ -69,16 +69,26 @@ _WIDENING = 4
 #: Relative gap below which rounds do better than a wider start.
 _NARROW_GAP = 0.02
 
-#: Tolerance of the pruning in a round, relative to the gap. Dropping more disturbs
-#: the dual point, and the bound with it.
-_DUST = 2e-4
+#: Tolerance of the pruning after a descent, relative to the gap, and of that at the
+#: end, relative to the tolerance.
+_PRUNED = 2e-4
+_FINISH = 0.1
+
+#: Norm of the units that a polish leaves out, relative to the longest. They are part
+#: of the dual point that is priced, whose error is about the square root of the
+#: objective's.
+_DUST = 1e-4
+
+#: Relative gap to which the finite program is solved. The dual point wants a far more
+#: exact solution than the network does.
+_EXACT = 1e-6
 
 #: Floating-point operations that a Newton step of a polish may cost, in any round
 #: and after a round that gained nothing otherwise.
-_CHEAP = 1e9
+_CHEAP = 1.5e9
 _AFFORDABLE = 1e10
 
-#: Share of the gap that a round should close.
+#: Share of the tolerance that a round should gain.
 _WORTHWHILE = 0.05
 
 
@@ -211,6 +221,10 @@ class _Search:
         self.note()
         return units
 
+    def observe(self, value):
+        """Record the true objective of a network that a descent passes."""
+        self.clock.record(value, self.dual, len(self.best))
+
     def is_surely_zero(self):
         """Return whether the rigorous bound shows that the zero network is optimal."""
         v = self.loss.dual_point(np.zeros(len(self.X)))
@@ -222,10 +236,11 @@ class _Search:
         return self.maxima.largest
 
     def begin(self, start):
-        """Return units descended from a given start or from narrow random ones."""
-        if start is not None and start[0].shape[1]:
-            units = self.consider(Units.from_groups(*start))
-            return self._descend(units, _STAGES)
+        """Return units descended from a start, if it is any good, or from random."""
+        if start is not None:
+            self.consider(Units.from_groups(*start))
+            if len(self.best):
+                return self._descend(self.best, _STAGES)
         n_units = min(self.settings.get("n_units", _NARROWEST), _NARROWEST)
         units = self._descend(self.random_units(n_units), ((0.0, 60),))
         return self._descend(units, _FIRST_STAGES, _SLOW)
@@ -271,6 +286,7 @@ class _Search:
                     width=width,
                     n_steps=n_steps,
                     least=least,
+                    observe=self.observe,
                 )
             )
         return self.consider(units.merged(self.X))
@@ -321,26 +337,26 @@ class _Search:
         return self.loss.dual_value(self.loss.best_scale(v, limit) * v)
 
     def improve(self, units):
-        """Make one round: bring in the new directions, descend, merge."""
+        """Make one round: bring in the new directions, polish or descend."""
         fresh = distinct(self.maxima, above=self.beta * (1 + 1e-4), at_most=_ENTERING)
         new = Units.from_groups(fresh.directions, fresh.signs)
-        merged = units.merged(self.X)
+        merged = units.merged(self.X).longest(_DUST)
         limit = _AFFORDABLE if self.n_waited else _CHEAP
         if self._cost(len(merged) + len(new)) <= limit:
-            units = self.consider(self._polish(merged.joined(new)))
-            self.price(units)
+            units = self._polish(merged.joined(new))
         else:
             units = self.consider(self._add(units, new, fresh.values))
-        self._descend(units, _STAGES)
+            self._descend(units, _STAGES)
+            units = self._pruned(self.best)
         self._note_progress()
-        return self._pruned(self.best)
+        return units
 
     def _pruned(self, units):
         """Drop units that are worth less than a small share of the gap in all."""
         program, group_of = self._program(units)
         U = self._point(program, group_of, units)
         certificate = Certificate(program.objective(U), np.inf, "search")
-        U, _ = prune(program, U, certificate, _DUST * self.gap)
+        U, _ = prune(program, U, certificate, _PRUNED * self.gap)
         return Units.from_groups(U, program.sign)
 
     def _point(self, program, group_of, units):
@@ -351,11 +367,13 @@ class _Search:
         return U
 
     def _note_progress(self):
-        """Count the rounds in a row that closed little of the gap."""
+        """Count the rounds in a row that gained nothing to speak of."""
         primal, dual = self._last
         gained = max(primal - self.primal, 0.0) + max(self.dual - dual, 0.0)
-        aim = _WORTHWHILE * max(self.gap, self.tol) * self.primal
-        self.n_waited = 0 if gained > aim else self.n_waited + 1
+        if gained > _WORTHWHILE * self.tol * self.primal:
+            self.n_waited = 0
+        else:
+            self.n_waited += 1
         self._last = (self.primal, max(self.dual, dual))
 
     def _cost(self, n_groups):
@@ -394,16 +412,13 @@ class _Search:
         return program, np.array([index.get(key, -1) for key in keys], dtype=int)
 
     def _polish(self, units):
-        """Solve the finite program over the units' cells, and drop what is dust."""
+        """Solve the finite program over the units' cells."""
         program, _ = self._program(units)
         if not program.n_groups:
             return units
-        aim = max(0.1 * self.tol, 0.02 * self.gap)
-        solution = solve_given_cells(program, tol=aim, max_iter=100)
+        solution = solve_given_cells(program, tol=_EXACT, max_iter=100)
         U = feasible_point(program, solution.U)
-        certificate = Certificate(program.objective(U), self.dual, "search")
-        U, _ = prune(program, U, certificate, 0.3 * self.tol)
-        return Units.from_groups(U, program.sign)
+        return self.consider(Units.from_groups(U, program.sign))
 
     def _add(self, units, new, values):
         """Add new units, longer where the price is higher, by one line search."""
@@ -450,7 +465,7 @@ class _Search:
             n_starts=self.settings["n_starts"],
             bound=min(self.bound, primal),
         )
-        U, certificate = prune(program, U, certificate, self.tol)
+        U, certificate = prune(program, U, certificate, _FINISH * self.tol)
         self.clock.record(certificate.primal, certificate.dual, len(units))
         n_iter = max(self.n_rounds, 1)
         point = CertifiedPoint(U, certificate, n_iter, status, self.clock.history())

@@ -14,7 +14,7 @@ from scipy.optimize import minimize
 
 __all__ = ["Units", "descend"]
 
-#: Smoothing from which on single precision is exact enough.
+#: Smoothing from which on single precision is exact enough; so it is without any.
 _COARSE = 0.003
 
 #: Steps over which the rate of decrease is measured.
@@ -56,6 +56,12 @@ class Units:
         """Return the same network with layers of equal norm, without empty units."""
         return Units.from_groups(self.groups, np.sign(self.output))
 
+    def longest(self, share):
+        """Return the units of at least a share of the largest norm."""
+        norms = np.abs(self.output) * np.linalg.norm(self.hidden, axis=0)
+        kept = norms > share * norms.max(initial=0.0)
+        return Units(self.hidden[:, kept], self.output[kept])
+
     def joined(self, other):
         """Return the network with the units of both."""
         return Units(
@@ -85,7 +91,18 @@ class Units:
         return float(loss.value(output)) + 0.5 * beta * squares
 
 
-def descend(architecture, X, loss, beta, units, *, width=0.0, n_steps=100, least=0.0):
+def descend(
+    architecture,
+    X,
+    loss,
+    beta,
+    units,
+    *,
+    width=0.0,
+    n_steps=100,
+    least=0.0,
+    observe=None,
+):
     """Lower the objective of smoothed units by L-BFGS.
 
     Parameters
@@ -102,12 +119,14 @@ def descend(architecture, X, loss, beta, units, *, width=0.0, n_steps=100, least
         Where to start.
     width : float, default=0.0
         Width of the smoothing relative to the root mean square of the
-        pre-activations; 0 for the units as they are. Wide smoothing is computed in
-        single precision: its own error is far larger.
+        pre-activations; 0 for the units as they are. Unless it is narrow, single
+        precision is exact enough.
     n_steps : int, default=100
         Largest number of quasi-Newton steps.
     least : float, default=0.0
         Smallest relative decrease per step, over the last steps, to go on.
+    observe : callable, default=None
+        Called with the objective after every step without smoothing.
 
     Returns
     -------
@@ -118,7 +137,7 @@ def descend(architecture, X, loss, beta, units, *, width=0.0, n_steps=100, least
         return units
     d, m = units.hidden.shape
     scale = width * float(np.sqrt(np.mean((X @ units.hidden) ** 2)))
-    inputs = X.astype(np.float32) if width >= _COARSE else X
+    inputs = X if 0 < width < _COARSE else X.astype(np.float32)
 
     def objective(flat):
         weights = flat.astype(inputs.dtype, copy=False)
@@ -133,8 +152,10 @@ def descend(architecture, X, loss, beta, units, *, width=0.0, n_steps=100, least
 
     values = []
 
-    def stop_when_slow(intermediate_result):
+    def follow(intermediate_result):
         values.append(intermediate_result.fun)
+        if observe is not None and width == 0:
+            observe(values[-1])
         if len(values) > _WINDOW:
             decrease = values[-_WINDOW - 1] - values[-1]
             if decrease < least * _WINDOW * abs(values[-1]):
@@ -147,7 +168,7 @@ def descend(architecture, X, loss, beta, units, *, width=0.0, n_steps=100, least
         start,
         jac=True,
         method="L-BFGS-B",
-        callback=stop_when_slow,
+        callback=follow,
         options=options,
     ).x
     return Units(flat[: d * m].reshape(d, m), flat[d * m :]).balanced()
