@@ -16,7 +16,7 @@ from convexnn.solvers import Solution, SolverError, register_backend, registry
 
 BACKENDS = {
     "relu": ("interior_point", "fista", "cvxpy", "osqp"),
-    "gated_relu": ("fista", "cvxpy", "osqp"),
+    "gated_relu": ("newton", "fista", "cvxpy", "osqp"),
 }
 EVERY_BACKEND = [(a, solver) for a, solvers in BACKENDS.items() for solver in solvers]
 every_backend = pytest.mark.parametrize(("activation", "solver"), EVERY_BACKEND)

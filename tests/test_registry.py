@@ -18,7 +18,7 @@ from convexnn.solvers import (
 
 BUILT_IN = {
     "relu": ["interior_point", "fista", "cvxpy", "osqp", "active_set"],
-    "gated_relu": ["fista", "cvxpy", "osqp"],
+    "gated_relu": ["newton", "fista", "cvxpy", "osqp"],
 }
 ACTIVATIONS = tuple(BUILT_IN)
 
@@ -215,7 +215,7 @@ def test_unusable_names_are_refused(table, name):
     assert table == before
 
 
-@pytest.mark.parametrize("name", BUILT_IN["relu"])
+@pytest.mark.parametrize("name", sorted({*BUILT_IN["relu"], *BUILT_IN["gated_relu"]}))
 def test_entries_match_the_functions_they_stand_for(table, name):
     entry = table[name]
     assert isinstance(entry, Backend)

@@ -9,7 +9,7 @@ from convexnn.datasets import make_relu_teacher
 
 BACKENDS = {
     "relu": ("interior_point", "fista", "osqp", "cvxpy"),
-    "gated_relu": ("fista", "osqp", "cvxpy"),
+    "gated_relu": ("newton", "fista", "osqp", "cvxpy"),
 }
 
 
@@ -119,3 +119,27 @@ def test_tiny_penalties_are_solved_by_the_interior_point_method(beta):
     ).fit(X, y)
     assert model.certificate_.relative_gap <= model.tol
     assert model.score(X, y) > 1 - 1e-6
+
+
+@pytest.mark.parametrize("share", [0.1, 0.01, 0.001])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_newton_reaches_a_millionth_without_cones(share, fit_intercept):
+    X, y = make_relu_teacher(120, 6, noise=0.5, random_state=1)
+    weights = np.random.default_rng(1).uniform(0.2, 3.0, len(y))
+    model = ConvexReLURegressor(
+        activation="gated_relu", n_cells=60, fit_intercept=fit_intercept, tol=1e-6,
+        random_state=0,
+    )  # fmt: skip
+    largest = model.set_params(beta=1e6).fit(X, y, weights).beta_max_
+    model.set_params(beta=share * largest).fit(X, y, weights)
+    assert model.certificate_.relative_gap <= 1e-6
+    assert model.n_iter_ < 200
+
+
+def test_newton_starts_from_the_point_it_is_given():
+    X, y = make_relu_teacher(120, 6, noise=0.5, random_state=1)
+    model = ConvexReLURegressor(
+        beta=1.0, activation="gated_relu", tol=1e-6, warm_start=True, random_state=0
+    ).fit(X, y)
+    first = model.n_iter_
+    assert model.fit(X, y).n_iter_ < 0.5 * first

@@ -54,12 +54,12 @@ class ConvexReLURegressor(TwoLayerRegressor):
         and drops the cones: :math:`f(x) = \sum_k 1[x^\top g_k \ge 0]\, (x^\top w_k
         + b_k)\, a_k + c`. Its weights mean nothing without `gates_`.
     solver : str, default="auto"
-        Backend: "interior_point" (own, for "relu"), "fista" (own), "cvxpy" (any
-        conic solver, Clarabel by default), "osqp", "active_set" (own, for "relu"),
-        or a registered one. "auto" takes the first in this order that can solve the
-        program. "active_set" with ``cells="sampled"`` does not stop at a list: it
-        searches the cells of all networks while it solves, ends far lower, and its
-        gap (scope "search") is an estimate.
+        Backend: "interior_point" (own, for "relu"), "newton" (own, for "gated_relu"),
+        "fista" (own), "cvxpy" (any conic solver, Clarabel by default), "osqp",
+        "active_set" (own, for "relu"), or a registered one. "auto" takes the first in
+        this order that can solve the program. "active_set" with ``cells="sampled"``
+        does not stop at a list: it searches the cells of all networks while it solves,
+        ends far lower, and its gap (scope "search") is an estimate.
     cells : {"sampled", "all"} or array-like of shape (n_inputs, n_gates)
         Activation patterns ``1[X g >= 0]`` that units may have. "sampled": `n_cells`
         distinct patterns of Gaussian gates g and their opposites. "all": every
@@ -76,8 +76,8 @@ class ConvexReLURegressor(TwoLayerRegressor):
         means the same for every backend and is computed from the fitted network.
     max_iter : int, default=20000
         Largest number of iterations of the backend in all: proximal steps of
-        "fista", Newton steps of "interior_point", quadratic programs of "osqp",
-        rounds of "active_set".
+        "fista", Newton steps of "interior_point" and "newton", quadratic programs of
+        "osqp", rounds of "active_set".
     max_neurons : int, default=None
         Largest number of units. A wider solution is cut to its largest units, which
         are then trained again; the certificate keeps bounding networks of any width.

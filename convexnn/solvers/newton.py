@@ -1,0 +1,233 @@
+"""Semismooth Newton steps on the augmented Lagrangian of the dual program.
+
+In coordinates where the loss is ``norm2(A U - y)^2 / 2``, weights and intercept
+included, a proximal-point iteration ::
+
+    U <- argmin  norm2(A U - y)^2 / 2 + p(U) + norm2(U - U_k)^2 / (2 sigma)
+
+with p the penalty and the cones is solved through its dual, the minimisation of ::
+
+    phi(v) = norm2(v)^2 / 2 - y'v + norm2(prox(W))^2 / (2 sigma),  W = U_k + sigma A'v
+
+over v in R^n, where ``prox`` is the proximal map of sigma p, group by group: projection
+on the cone, if there is one, then shrinkage. The gradient is ``v - y + A prox(W)``, and
+half its squared norm is the duality gap of the subproblem. Most groups are mapped to
+zero, so the generalised Hessian ``I + sigma A J A'`` has only the directions in which
+the others can move: a Newton step is one factorisation of that size, or of size n.
+Every iterate ``prox(W)`` is feasible, with groups that are exactly zero.
+
+The method is that of Zhang, Zhang, Sun and Toh, "An efficient Hessian based algorithm
+for solving large-scale sparse group Lasso problems", Mathematical Programming 2020.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.linalg import LinAlgError
+
+from .newton_system import NewtonSystem
+from .proximal import proximal_map
+from .solution import Solution
+
+__all__ = ["solve"]
+
+#: First sigma, in units of one over the largest eigenvalue of X'X.
+_FIRST_SIGMA = 100.0
+
+#: Factor on sigma from one subproblem to the next.
+_GROWTH = 5.0
+
+#: A subproblem is solved until its gap is this share of the step's proximal term.
+_INEXACTNESS = 0.1
+
+#: Share of the linear decrease that a step must reach, and halvings that are tried.
+_DECREASE, _HALVINGS = 1e-4, 12
+
+#: Newton steps without a smaller gap after which rounding has won.
+_PATIENCE = 40
+
+
+def solve(program, *, tol, max_iter, start=None, verbose=0, options=None):
+    """Minimise a program by proximal-point and semismooth Newton steps.
+
+    Parameters
+    ----------
+    program : ConvexProgram
+        Without cones, under squared loss.
+    tol : float
+        Relative duality gap to stop at.
+    max_iter : int
+        Largest number of Newton steps.
+    start : ndarray of shape (d, n_groups) or None
+        Where to start; zeros by default.
+    verbose : int, default=0
+        From 2 on, print a line a step.
+    options : dict, default=None
+        Not used: there are none.
+
+    Returns
+    -------
+    Solution
+        The point of the smallest gap, with the multipliers of the cones.
+    """
+    iterate = _Iterate(program, start)
+    best, best_gap, waited, status = None, np.inf, 0, "iteration limit"
+    for n_iter in range(1, max_iter + 1):
+        gap = iterate.relative_gap(tol)
+        if verbose > 1:
+            print(f"  newton {n_iter}: gap {gap:.2e}, sigma {iterate.sigma:.1e}")
+        waited = 0 if gap < best_gap else waited + 1
+        if gap < best_gap or best is None:
+            best, best_gap = iterate.current, gap
+        if gap <= tol:
+            status = "tolerance reached"
+            break
+        if waited >= _PATIENCE:
+            status = "no progress within rounding"
+            break
+        try:
+            iterate.advance()
+        except LinAlgError:
+            status = "singular Newton system"
+            break
+    return Solution(
+        U=best.full(), n_iter=n_iter, status=status, multipliers=best.multipliers()
+    )
+
+
+class _Iterate:
+    """Centre U_k and sigma of the proximal term, dual point v, and prox(W)."""
+
+    def __init__(self, program, start):
+        self.program = program
+        loss = program.loss
+        self.root = np.sqrt(loss.weights)
+        self.y = self.root * loss.centre(loss.y)
+        self.system = NewtonSystem(program)
+        largest = np.linalg.norm(self.system.X.T @ self.system.X, 2)
+        self.sigma = _FIRST_SIGMA / max(largest, np.finfo(float).tiny)
+        self.prox = proximal_map(program)
+        self.centre = np.zeros(program.shape) if start is None else start
+        self.v = self.y - self._output(self.centre)
+        self._halved = True
+        self._project(self._pull_back(self.v))
+
+    def _output(self, U):
+        return self.root * self.program.loss.centre(self.program.output(U))
+
+    def _pull_back(self, v):
+        return self.program.correlations(self.root * v)
+
+    def _project(self, correlations):
+        self.correlations = correlations
+        self.current = self._evaluate(self.v, correlations)
+
+    def _evaluate(self, v, correlations):
+        W = self.centre + self.sigma * correlations
+        point = self.prox(W, self.sigma)
+        point.v, point.correlations, point.W = v, correlations, W
+        point.residual = self.y - self.root * self.program.loss.centre(point.output())
+        point.gradient = v - point.residual
+        point.value = (
+            0.5 * v @ v - self.y @ v + np.sum(point.sizes**2) / (2 * self.sigma)
+        )
+        return point
+
+    def relative_gap(self, tol):
+        """Return the gap between prox(W) and a multiple of v that is feasible.
+
+        By Moreau's identity v exceeds its bound in no group by more than the group
+        moved, divided by sigma. Where that gap is within `tol`, the one with the
+        residual in place of v, which callers will compute, is returned if larger.
+        """
+        point, beta = self.current, self.program.beta
+        moved = point.distances(self.centre)
+        self._moved = moved @ moved / self.sigma
+        gap = self._gap_with(self.v, beta + moved.max() / self.sigma)
+        self._is_close = gap <= tol
+        if not self._is_close:
+            return gap
+        shifted = self._pull_back(point.residual) + point.shift / self.sigma
+        price = np.linalg.norm(shifted, axis=0).max()
+        return max(gap, self._gap_with(point.residual, price))
+
+    def _gap_with(self, v, price):
+        point, loss = self.current, self.program.loss
+        inner, square = v @ self.y, v @ v
+        limit = self.program.beta / price if price > 0 else np.inf
+        scale = min(max(inner / square, 0.0), limit) if square > 0 else 0.0
+        primal = 0.5 * point.residual @ point.residual
+        primal += self.program.beta * point.sizes.sum()
+        # The part of the loss that no network can change is no part of the gap.
+        gap = primal - scale * inner + 0.5 * scale**2 * square
+        total = primal + loss.constant
+        return gap / total if total > 0 else 0.0
+
+    def advance(self):
+        """Move the centre if the subproblem is solved well enough; take a step.
+
+        A large sigma magnifies the rounding of v in prox(W). Once v is as good as it
+        has to be, steps that no longer halve the gradient ask for a smaller one.
+        """
+        gradient = self.current.gradient
+        if self._is_close:
+            if not self._halved:
+                self._move_centre(1 / _GROWTH)
+        elif gradient @ gradient <= _INEXACTNESS * self._moved:
+            self._move_centre(_GROWTH)
+        point = self.current
+        step = self.system.solve(point, self.sigma)
+        direction = self._pull_back(step)
+        self._take(point, step, direction)
+
+    def _move_centre(self, factor):
+        self.centre = self.current.full()
+        self.sigma *= factor
+        self._project(self._pull_back(self.v))
+
+    def _take(self, point, step, direction):
+        """Take a full step if it halves the gradient, else search along it."""
+        trial = self._trial(1.0, step, direction)
+        reached, before = np.linalg.norm(trial.gradient), np.linalg.norm(point.gradient)
+        self._halved = reached <= 0.5 * before
+        if not self._halved:
+            length = self._search(point, step, direction)
+            slope = step @ point.gradient
+            for _ in range(_HALVINGS):
+                trial = trial if length == 1.0 else self._trial(length, step, direction)
+                allowed = point.value + _DECREASE * length * slope
+                if trial.value <= allowed + 1e-13 * abs(point.value):
+                    break
+                length *= 0.5
+        self.v, self.correlations, self.current = trial.v, trial.correlations, trial
+
+    def _trial(self, length, step, direction):
+        return self._evaluate(
+            self.v + length * step, self.correlations + length * direction
+        )
+
+    def _search(self, point, step, direction):
+        """Minimise phi along a step as if no face of a cone changed.
+
+        Without cones this is the minimiser. The derivative is increasing, so it is
+        found by bisection between 0 and 1, and 1 is taken where it is negative.
+        """
+        base, half, second = self.prox.along(point.W, self.sigma * direction)
+        square, inner = step @ step, step @ (self.v - self.y)
+        threshold = self.sigma * self.program.beta
+
+        def slope(length):
+            squares = base + length * (2 * half + length * second)
+            norms = np.sqrt(np.maximum(squares, 1e-300))
+            shrunk = np.maximum(1 - threshold / norms, 0)
+            return (
+                inner + length * square + shrunk @ (half + length * second) / self.sigma
+            )
+
+        if slope(1.0) <= 0.1 * abs(slope(0.0)):
+            return 1.0
+        low, high = 0.0, 1.0
+        for _ in range(20):
+            middle = 0.5 * (low + high)
+            low, high = (middle, high) if slope(middle) < 0 else (low, middle)
+        return 0.5 * (low + high) if low == 0 else low

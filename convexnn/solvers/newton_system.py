@@ -1,0 +1,114 @@
+"""The linear systems of semismooth Newton steps, at the size that is smaller."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
+from scipy.linalg.blas import dsyrk
+
+__all__ = ["NewtonSystem"]
+
+
+class NewtonSystem:
+    """Solves ``(I + sigma * A J A') step = -gradient`` at a proximal point.
+
+    A is the linear map from the groups to the output, in the coordinates of the
+    loss, and J the Jacobian of the proximal map: for a group with shrinkage c,
+    direction q and a face with orthonormal basis N, the block
+    ``c N N' + (1 - c) q q'``.
+
+    Parameters
+    ----------
+    program : ConvexProgram
+        Program of the groups.
+    """
+
+    def __init__(self, program):
+        root = np.sqrt(program.loss.weights)
+        self.X = root[:, None] * program.X
+        self.constant = root / np.linalg.norm(root) if program.loss.intercept else None
+        self._gram = None
+
+    def solve(self, point, sigma):
+        """Return the Newton step at a proximal point.
+
+        Parameters
+        ----------
+        point : ProximalPoint
+            Where to take the step; its `gradient` is the right-hand side.
+        sigma : float
+            Weight of A J A'.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            The step.
+        """
+        gradient = point.gradient
+        if not len(point.groups):
+            return -gradient
+        n, d = self.X.shape
+        bases = point.bases()
+        if bases is None and d * len(point.groups) > n:
+            return -_solve(self._by_patterns(point, sigma), gradient)
+        rows = self._directions(point, bases, sigma)
+        if len(rows) > n:
+            return -_solve(_gram(rows.T), gradient)
+        return rows.T @ _solve(_gram(rows), rows @ gradient) - gradient
+
+    def _directions(self, point, bases, sigma):
+        """Return the rows of ``sqrt(sigma J) A'``, those of J's null space left out."""
+        long = np.sqrt(sigma * point.shrinkage)
+        along = np.sqrt(sigma) - long
+        d, k = point.directions.shape
+        if bases is None:
+            sizes = np.full(k, d)
+            factors = np.tile(np.eye(d), (k, 1))
+        else:
+            sizes = np.array([basis.shape[1] for basis in bases])
+            factors = np.concatenate([basis.T for basis in bases])
+        owner = np.repeat(np.arange(k), sizes)
+        inner = np.einsum("ij,ij->i", factors, point.directions.T[owner])
+        factors = factors * long[owner, None]
+        factors += (along[owner] * inner)[:, None] * point.directions.T[owner]
+        rows = factors @ self.X.T
+        rows *= np.ascontiguousarray(point.mask.T)[owner]
+        if self.constant is not None:
+            rows -= np.outer(rows @ self.constant, self.constant)
+        return rows
+
+    def _by_patterns(self, point, sigma):
+        """Return the matrix of size n, without cones.
+
+        ``sum_g c_g D_g X X' D_g`` is the product, entry by entry, of X X' and the
+        weighted Gram matrix of the patterns.
+        """
+        if self._gram is None:
+            self._gram = self.X @ self.X.T
+        weighted = point.mask * np.sqrt(sigma * point.shrinkage)
+        outputs = (self.X @ point.directions) * point.mask
+        outputs *= np.sqrt(sigma * (1 - point.shrinkage))
+        matrix = weighted @ weighted.T
+        matrix *= self._gram
+        matrix += outputs @ outputs.T
+        if self.constant is not None:
+            inner = matrix @ self.constant
+            inner -= 0.5 * (self.constant @ inner) * self.constant
+            matrix -= np.outer(inner, self.constant)
+            matrix -= np.outer(self.constant, inner)
+        matrix[np.diag_indices_from(matrix)] += 1.0
+        return matrix
+
+
+def _gram(rows):
+    """Return the lower triangle of ``rows @ rows.T + I``."""
+    matrix = dsyrk(1.0, rows.T, trans=1, lower=1)
+    matrix[np.diag_indices_from(matrix)] += 1.0
+    return matrix
+
+
+def _solve(matrix, vector):
+    if not np.isfinite(vector).all() or not np.isfinite(matrix).all():
+        raise LinAlgError("the Newton system overflowed")
+    factor = cho_factor(matrix, lower=True, overwrite_a=True, check_finite=False)
+    return cho_solve(factor, vector, check_finite=False)
