@@ -40,8 +40,8 @@ _GROWTH = 5.0
 #: A subproblem is solved until its gap is this share of the step's proximal term.
 _INEXACTNESS = 0.1
 
-#: Share of the linear decrease that a step must reach, and halvings that are tried.
-_DECREASE, _HALVINGS = 1e-4, 12
+#: Share of the first slope at which a search along a step ends, and its most trials.
+_FLATNESS, _TRIALS = 0.3, 15
 
 #: Newton steps without a smaller gap after which rounding has won.
 _PATIENCE = 40
@@ -186,48 +186,38 @@ class _Iterate:
         self._project(self._pull_back(self.v))
 
     def _take(self, point, step, direction):
-        """Take a full step if it halves the gradient, else search along it."""
+        """Take a full step if it halves the gradient, else minimise phi along it.
+
+        phi is convex and its slope comes with every trial, so the zero of the slope
+        is bracketed and found by false position.
+        """
         trial = self._trial(1.0, step, direction)
         reached, before = np.linalg.norm(trial.gradient), np.linalg.norm(point.gradient)
         self._halved = reached <= 0.5 * before
         if not self._halved:
-            length = self._search(point, step, direction)
-            slope = step @ point.gradient
-            for _ in range(_HALVINGS):
-                trial = trial if length == 1.0 else self._trial(length, step, direction)
-                allowed = point.value + _DECREASE * length * slope
-                if trial.value <= allowed + 1e-13 * abs(point.value):
-                    break
-                length *= 0.5
+            trial = self._search(trial, step, direction, step @ point.gradient)
         self.v, self.correlations, self.current = trial.v, trial.correlations, trial
+
+    def _search(self, trial, step, direction, first):
+        low, at_low, high, at_high = 0.0, first, 1.0, step @ trial.gradient
+        if at_high <= _FLATNESS * abs(first):
+            return trial
+        for _ in range(_TRIALS):
+            length = low + (high - low) * at_low / (at_low - at_high)
+            margin = 0.05 * (high - low)
+            length = min(max(length, low + margin), high - margin)
+            trial = self._trial(length, step, direction)
+            slope = step @ trial.gradient
+            if abs(slope) <= _FLATNESS * abs(first):
+                break
+            # Halving the slope of the end that stays (Illinois) keeps both ends moving.
+            if slope < 0:
+                low, at_low, at_high = length, slope, 0.5 * at_high
+            else:
+                high, at_high, at_low = length, slope, 0.5 * at_low
+        return trial
 
     def _trial(self, length, step, direction):
         return self._evaluate(
             self.v + length * step, self.correlations + length * direction
         )
-
-    def _search(self, point, step, direction):
-        """Minimise phi along a step as if no face of a cone changed.
-
-        Without cones this is the minimiser. The derivative is increasing, so it is
-        found by bisection between 0 and 1, and 1 is taken where it is negative.
-        """
-        base, half, second = self.prox.along(point.W, self.sigma * direction)
-        square, inner = step @ step, step @ (self.v - self.y)
-        threshold = self.sigma * self.program.beta
-
-        def slope(length):
-            squares = base + length * (2 * half + length * second)
-            norms = np.sqrt(np.maximum(squares, 1e-300))
-            shrunk = np.maximum(1 - threshold / norms, 0)
-            return (
-                inner + length * square + shrunk @ (half + length * second) / self.sigma
-            )
-
-        if slope(1.0) <= 0.1 * abs(slope(0.0)):
-            return 1.0
-        low, high = 0.0, 1.0
-        for _ in range(20):
-            middle = 0.5 * (low + high)
-            low, high = (middle, high) if slope(middle) < 0 else (low, middle)
-        return 0.5 * (low + high) if low == 0 else low

@@ -48,7 +48,7 @@ class NewtonSystem:
         if not len(point.groups):
             return -gradient
         n, d = self.X.shape
-        bases = point.bases()
+        bases = point.bases
         if bases is None and d * len(point.groups) > n:
             return -_solve(self._by_patterns(point, sigma), gradient)
         rows = self._directions(point, bases, sigma)

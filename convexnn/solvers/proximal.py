@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
+
+from ..faces import Faces, face_bases
 
 __all__ = ["ProximalPoint", "proximal_map"]
 
@@ -23,6 +27,9 @@ class ProximalPoint:
     shrinkage : ndarray of shape (k,)
         Factors between the projections and the images.
     """
+
+    #: What the cones add to W before the shrinkage, and bases of their faces.
+    shift, bases = 0.0, None
 
     def __init__(self, program, Q, threshold):
         self.program = program
@@ -56,18 +63,35 @@ class ProximalPoint:
         """Return the norm of the move from another point, group by group."""
         return np.linalg.norm(self.full() - centre, axis=0)
 
-    @property
-    def shift(self):
-        """What the cones add to W before the shrinkage: nothing."""
-        return 0.0
-
-    def bases(self):
-        """Return None: groups without cones move in all directions."""
-        return None
-
     def multipliers(self):
         """Return None: there are no cones."""
         return None
+
+
+class _ConePoint(ProximalPoint):
+    """The same with cones: each group moves along the face it was projected on."""
+
+    def __init__(self, program, Q, threshold, projections):
+        super().__init__(program, Q, threshold)
+        faces = projections.faces
+        self.shift = projections.shift
+        self._rows = faces.rows.copy()
+        self._blocks = faces.blocks[self.groups]
+        self._weights = projections.weights / projections.sigma
+        self._scale = faces.scale
+
+    @cached_property
+    def bases(self):
+        """Orthonormal bases of the faces in use, a list of (d, r)."""
+        return face_bases(self._blocks)
+
+    def multipliers(self):
+        """Return the multipliers of the cones, of shape (n, n_groups)."""
+        values = np.zeros(self.program.mask.shape)
+        group, slot = np.nonzero(self._rows >= 0)
+        row = self._rows[group, slot]
+        values[row, group] = self._weights[group, slot] * self._scale[row]
+        return values
 
 
 class _Shrinkage:
@@ -79,13 +103,35 @@ class _Shrinkage:
     def __call__(self, W, sigma):
         return ProximalPoint(self.program, W, sigma * self.program.beta)
 
-    def along(self, W, D):
-        """Return per group W'W, W'D and D'D after projection on the present faces."""
-        return (
-            np.einsum("ij,ij->j", W, W),
-            np.einsum("ij,ij->j", W, D),
-            np.einsum("ij,ij->j", D, D),
-        )
+
+class _ConicShrinkage(_Shrinkage):
+    """The proximal map with cones; faces are kept from one call to the next.
+
+    The multipliers of the last projections bound the norms of the next ones, so that
+    only groups that may exceed the threshold are projected again.
+    """
+
+    def __init__(self, program):
+        super().__init__(program)
+        self.faces = Faces(program.X, program.side)
+        self.sigma = 1.0
+        self.shift = np.zeros(program.shape)
+        self.weights = np.zeros(program.shape[::-1])
+
+    def __call__(self, W, sigma):
+        threshold = sigma * self.program.beta
+        # Multipliers grow with sigma; points keep those they were made with.
+        self.weights = self.weights * (sigma / self.sigma)
+        Q = W + self.shift * (sigma / self.sigma)
+        self.sigma = sigma
+        doubtful = np.flatnonzero(np.linalg.norm(Q, axis=0) > threshold)
+        if len(doubtful):
+            points, weights, _ = self.faces.project(
+                W[:, doubtful], doubtful, stop_below=threshold
+            )
+            Q[:, doubtful], self.weights[doubtful] = points, weights
+        self.shift = Q - W
+        return _ConePoint(self.program, Q, threshold, self)
 
 
 def proximal_map(program):
@@ -101,4 +147,4 @@ def proximal_map(program):
     callable
         ``proximal(W, sigma)`` returning a :class:`ProximalPoint`.
     """
-    return _Shrinkage(program)
+    return (_ConicShrinkage if program.has_cones else _Shrinkage)(program)

@@ -202,7 +202,7 @@ register_backend(
     expresses=("relu",),
     uses_working_set=True,
 )
-register_backend("newton", "convexnn.solvers.newton:solve", expresses=("gated_relu",))
+register_backend("newton", "convexnn.solvers.newton:solve")
 register_backend("fista", "convexnn.solvers.fista:solve", uses_working_set=True)
 register_backend(
     "cvxpy", "convexnn.solvers.cvxpy:solve", requires=("cvxpy",), options=None
