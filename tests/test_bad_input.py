@@ -15,7 +15,7 @@ from convexnn import ConvexReLURegressor
 from convexnn.solvers import Solution, SolverError, register_backend, registry
 
 BACKENDS = {
-    "relu": ("interior_point", "fista", "cvxpy", "osqp"),
+    "relu": ("newton", "interior_point", "fista", "cvxpy", "osqp"),
     "gated_relu": ("newton", "fista", "cvxpy", "osqp"),
 }
 EVERY_BACKEND = [(a, solver) for a, solvers in BACKENDS.items() for solver in solvers]

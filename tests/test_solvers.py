@@ -8,7 +8,7 @@ from convexnn import ConvexReLURegressor
 from convexnn.datasets import make_relu_teacher
 
 BACKENDS = {
-    "relu": ("interior_point", "fista", "osqp", "cvxpy"),
+    "relu": ("newton", "interior_point", "fista", "osqp", "cvxpy"),
     "gated_relu": ("newton", "fista", "osqp", "cvxpy"),
 }
 
@@ -123,12 +123,13 @@ def test_tiny_penalties_are_solved_by_the_interior_point_method(beta):
 
 @pytest.mark.parametrize("share", [0.1, 0.01, 0.001])
 @pytest.mark.parametrize("fit_intercept", [True, False])
-def test_newton_reaches_a_millionth_without_cones(share, fit_intercept):
+@pytest.mark.parametrize("activation", ["relu", "gated_relu"])
+def test_newton_reaches_a_millionth(activation, share, fit_intercept):
     X, y = make_relu_teacher(120, 6, noise=0.5, random_state=1)
     weights = np.random.default_rng(1).uniform(0.2, 3.0, len(y))
     model = ConvexReLURegressor(
-        activation="gated_relu", n_cells=60, fit_intercept=fit_intercept, tol=1e-6,
-        random_state=0,
+        activation=activation, solver="newton", n_cells=60,
+        fit_intercept=fit_intercept, tol=1e-6, random_state=0,
     )  # fmt: skip
     largest = model.set_params(beta=1e6).fit(X, y, weights).beta_max_
     model.set_params(beta=share * largest).fit(X, y, weights)
@@ -136,10 +137,16 @@ def test_newton_reaches_a_millionth_without_cones(share, fit_intercept):
     assert model.n_iter_ < 200
 
 
-def test_newton_starts_from_the_point_it_is_given():
+@pytest.mark.parametrize("activation", ["relu", "gated_relu"])
+def test_newton_starts_from_the_point_it_is_given(activation):
     X, y = make_relu_teacher(120, 6, noise=0.5, random_state=1)
     model = ConvexReLURegressor(
-        beta=1.0, activation="gated_relu", tol=1e-6, warm_start=True, random_state=0
+        beta=1.0,
+        activation=activation,
+        solver="newton",
+        tol=1e-6,
+        warm_start=True,
+        random_state=0,
     ).fit(X, y)
     first = model.n_iter_
     assert model.fit(X, y).n_iter_ < 0.5 * first

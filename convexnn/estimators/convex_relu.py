@@ -54,8 +54,8 @@ class ConvexReLURegressor(TwoLayerRegressor):
         and drops the cones: :math:`f(x) = \sum_k 1[x^\top g_k \ge 0]\, (x^\top w_k
         + b_k)\, a_k + c`. Its weights mean nothing without `gates_`.
     solver : str, default="auto"
-        Backend: "interior_point" (own, for "relu"), "newton" (own, for "gated_relu"),
-        "fista" (own), "cvxpy" (any conic solver, Clarabel by default), "osqp",
+        Backend: "newton" (own), "interior_point" (own, for "relu"), "fista" (own),
+        "cvxpy" (any conic solver, Clarabel by default), "osqp",
         "active_set" (own, for "relu"), or a registered one. "auto" takes the first in
         this order that can solve the program. "active_set" with ``cells="sampled"``
         does not stop at a list: it searches the cells of all networks while it solves,

@@ -34,8 +34,11 @@ __all__ = ["solve"]
 #: First sigma, in units of one over the largest eigenvalue of X'X.
 _FIRST_SIGMA = 100.0
 
-#: Factor on sigma from one subproblem to the next.
-_GROWTH = 5.0
+#: Factor on sigma from one subproblem to the next, and after one of many steps.
+_GROWTH, _SLOW_GROWTH = 5.0, 2.0
+
+#: Newton steps in a subproblem that are many.
+_MANY_STEPS = 12
 
 #: A subproblem is solved until its gap is this share of the step's proximal term.
 _INEXACTNESS = 0.1
@@ -53,7 +56,7 @@ def solve(program, *, tol, max_iter, start=None, verbose=0, options=None):
     Parameters
     ----------
     program : ConvexProgram
-        Without cones, under squared loss.
+        With or without cones, under squared loss.
     tol : float
         Relative duality gap to stop at.
     max_iter : int
@@ -109,7 +112,7 @@ class _Iterate:
         self.prox = proximal_map(program)
         self.centre = np.zeros(program.shape) if start is None else start
         self.v = self.y - self._output(self.centre)
-        self._halved = True
+        self._halved, self._n_steps = True, 0
         self._project(self._pull_back(self.v))
 
     def _output(self, U):
@@ -125,12 +128,9 @@ class _Iterate:
     def _evaluate(self, v, correlations):
         W = self.centre + self.sigma * correlations
         point = self.prox(W, self.sigma)
-        point.v, point.correlations, point.W = v, correlations, W
+        point.v, point.correlations = v, correlations
         point.residual = self.y - self.root * self.program.loss.centre(point.output())
         point.gradient = v - point.residual
-        point.value = (
-            0.5 * v @ v - self.y @ v + np.sum(point.sizes**2) / (2 * self.sigma)
-        )
         return point
 
     def relative_gap(self, tol):
@@ -174,7 +174,8 @@ class _Iterate:
             if not self._halved:
                 self._move_centre(1 / _GROWTH)
         elif gradient @ gradient <= _INEXACTNESS * self._moved:
-            self._move_centre(_GROWTH)
+            self._move_centre(_GROWTH if self._n_steps <= _MANY_STEPS else _SLOW_GROWTH)
+        self._n_steps += 1
         point = self.current
         step = self.system.solve(point, self.sigma)
         direction = self._pull_back(step)
@@ -183,6 +184,7 @@ class _Iterate:
     def _move_centre(self, factor):
         self.centre = self.current.full()
         self.sigma *= factor
+        self._n_steps = 0
         self._project(self._pull_back(self.v))
 
     def _take(self, point, step, direction):

@@ -1,4 +1,4 @@
-"""Proximal maps of a program's penalty, and what Newton steps need of them."""
+"""Proximal maps of a penalty and its cones, and what Newton steps need of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["ProximalPoint", "proximal_map"]
 
 
 class ProximalPoint:
-    """Image of W under the proximal map of ``t * sum_g norm2``.
+    """Image of W under the proximal map of the penalty and the cones.
 
     Attributes
     ----------
@@ -140,7 +140,7 @@ def proximal_map(program):
     Parameters
     ----------
     program : ConvexProgram
-        Without cones.
+        With or without cones.
 
     Returns
     -------

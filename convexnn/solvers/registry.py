@@ -196,13 +196,13 @@ def select_backend(name, activation, options=()):
 
 
 # In the order of preference of solver="auto".
+register_backend("newton", "convexnn.solvers.newton:solve")
 register_backend(
     "interior_point",
     "convexnn.solvers.interior_point:solve",
     expresses=("relu",),
     uses_working_set=True,
 )
-register_backend("newton", "convexnn.solvers.newton:solve")
 register_backend("fista", "convexnn.solvers.fista:solve", uses_working_set=True)
 register_backend(
     "cvxpy", "convexnn.solvers.cvxpy:solve", requires=("cvxpy",), options=None
@@ -216,9 +216,8 @@ register_backend(
 )
 register_backend(
     "active_set",
-    "convexnn.solvers.interior_point:solve",
+    "convexnn.solvers.newton:solve",
     expresses=("relu",),
     options=("n_starts", "n_units"),
-    uses_working_set=True,
     search="convexnn.solvers.active_set:search",
 )
