@@ -34,14 +34,11 @@ __all__ = ["solve"]
 #: First sigma, in units of one over the largest eigenvalue of X'X.
 _FIRST_SIGMA = 100.0
 
-#: Factor on sigma from one subproblem to the next, and after one of many steps.
-_GROWTH, _SLOW_GROWTH = 5.0, 2.0
-
-#: Newton steps in a subproblem that are many.
-_MANY_STEPS = 12
+#: Factor on sigma from one subproblem to the next, and where rounding asks for less.
+_GROWTH, _RETREAT = 2.0, 0.2
 
 #: A subproblem is solved until its gap is this share of the step's proximal term.
-_INEXACTNESS = 0.1
+_INEXACTNESS = 0.5
 
 #: Share of the first slope at which a search along a step ends, and its most trials.
 _FLATNESS, _TRIALS = 0.3, 15
@@ -112,7 +109,7 @@ class _Iterate:
         self.prox = proximal_map(program)
         self.centre = np.zeros(program.shape) if start is None else start
         self.v = self.y - self._output(self.centre)
-        self._halved, self._n_steps = True, 0
+        self._halved = True
         self._project(self._pull_back(self.v))
 
     def _output(self, U):
@@ -172,10 +169,9 @@ class _Iterate:
         gradient = self.current.gradient
         if self._is_close:
             if not self._halved:
-                self._move_centre(1 / _GROWTH)
+                self._move_centre(_RETREAT)
         elif gradient @ gradient <= _INEXACTNESS * self._moved:
-            self._move_centre(_GROWTH if self._n_steps <= _MANY_STEPS else _SLOW_GROWTH)
-        self._n_steps += 1
+            self._move_centre(_GROWTH)
         point = self.current
         step = self.system.solve(point, self.sigma)
         direction = self._pull_back(step)
@@ -184,7 +180,6 @@ class _Iterate:
     def _move_centre(self, factor):
         self.centre = self.current.full()
         self.sigma *= factor
-        self._n_steps = 0
         self._project(self._pull_back(self.v))
 
     def _take(self, point, step, direction):
