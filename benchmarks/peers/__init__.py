@@ -13,7 +13,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["PEERS", "Peer"]
+__all__ = ["CELL_PEERS", "PEERS", "Peer"]
 
 
 @dataclass(frozen=True)
@@ -70,4 +70,17 @@ PEERS = {
     "pyscnn": Peer("run_pyscnn.py", "pyscnn", uses_cells=True),
     "skglm gated": Peer("run_skglm.py", "skglm", "gated", uses_cells=True),
     "adelie gated": Peer("run_adelie.py", "adelie", "gated", uses_cells=True),
+}
+
+#: Competitors over given cells, where convexnn keeps to the cells too.
+CELL_PEERS = {
+    "relu": {
+        "convexnn": Peer("run_convexnn_cells.py", uses_cells=True),
+        **{name: PEERS[name] for name in ("adelie", "Clarabel")},
+    },
+    "gated": {
+        "convexnn": Peer("run_convexnn_cells.py", None, "gated", uses_cells=True),
+        "adelie": PEERS["adelie gated"],
+        "skglm": PEERS["skglm gated"],
+    },
 }
