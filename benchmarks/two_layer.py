@@ -39,7 +39,7 @@ CELLS = (100, 500)
 QUICK = {"sets": ["diabetes", "breast cancer", "yacht"], "cells": [100], "limit": 5.0}
 
 #: Relative fall of the objective from one point of a stored curve to the next.
-_STEP = 2e-5
+_STEP = 5e-5
 
 
 class Store:
