@@ -43,4 +43,5 @@ html_theme_options = {
     "secondary_sidebar_items": ["page-toc"],
 }
 # The start page and the single pages without children need no left column.
-html_sidebars = {page: [] for page in ("index", "theory", "backends", "defaults")}
+_SINGLE = ("index", "theory", "backends", "defaults", "two_layer")
+html_sidebars = {page: [] for page in _SINGLE}
