@@ -37,17 +37,17 @@ from ..pricing import (
 from ..program import ConvexProgram
 from .descent import Units, descend
 from .driver import CertifiedPoint, prune
-from .interior_point import solve as solve_given_cells
+from .newton import solve as solve_given_cells
 
 __all__ = ["Found", "search"]
 
 _ZERO = "the zero network is optimal"
 
 #: Rounds after which the search ends, whatever `max_iter` allows.
-_MOST_ROUNDS = 40
+_MOST_ROUNDS = 60
 
 #: Rounds without progress after which the search ends.
-_PATIENCE = 3
+_PATIENCE = 5
 
 #: Smoothing and most steps of the descents from random units and of those in a round.
 _FIRST_STAGES = ((0.1, 1000), (0.03, 100), (0.01, 100), (0.003, 50), (0.001, 50))
@@ -59,7 +59,7 @@ _SLOW = 2e-5
 #: Local maxima that are kept as starts of the next climb, that are made exact, and
 #: that enter the network in a round, at most.
 _REMEMBERED = 512
-_SHARPENED = 200
+_SHARPENED = 100
 _ENTERING = 100
 
 #: Units of the first random start, and how much wider each further one is.
@@ -83,10 +83,10 @@ _DUST = 1e-4
 #: exact solution than the network does.
 _EXACT = 1e-6
 
-#: Floating-point operations that a Newton step of a polish may cost, in any round
-#: and after a round that gained nothing otherwise.
-_CHEAP = 1.5e9
-_AFFORDABLE = 1e10
+#: Rows times squared columns times groups of a program that a polish may handle, in any
+#: round and after a round of descents that gained nothing.
+_CHEAP = 3e8
+_AFFORDABLE = 3e10
 
 #: Share of the tolerance that a round should gain.
 _WORTHWHILE = 0.05
@@ -127,7 +127,7 @@ def search(
     tol : float
         Relative gap to the estimated dual bound to stop at.
     max_iter : int
-        Largest number of rounds; no more than 40 are made.
+        Largest number of rounds; no more than 60 are made.
     start : tuple of ndarray, default=None
         Vectors of shape (d, m) and signs of shape (m,) of a network to start from.
     verbose : int, default=0
@@ -341,9 +341,10 @@ class _Search:
         fresh = distinct(self.maxima, above=self.beta * (1 + 1e-4), at_most=_ENTERING)
         new = Units.from_groups(fresh.directions, fresh.signs)
         merged = units.merged(self.X).longest(_DUST)
+        n, d = self.X.shape
         limit = _AFFORDABLE if self.n_waited else _CHEAP
-        if self._cost(len(merged) + len(new)) <= limit:
-            units = self._polish(merged.joined(new))
+        if n * d**2 * (len(merged) + len(new)) <= limit:
+            units = self._polish(merged, new)
         else:
             units = self.consider(self._add(units, new, fresh.values))
             self._descend(units, _STAGES)
@@ -376,13 +377,6 @@ class _Search:
             self.n_waited += 1
         self._last = (self.primal, max(self.dual, dual))
 
-    def _cost(self, n_groups):
-        """Return about how many operations a Newton step over some groups takes."""
-        n, d = self.X.shape
-        size = d * n_groups
-        factor = size**3 / 3 if size <= n else size * n**2 + n**3 / 3
-        return factor + 2 * n_groups * n * d**2
-
     def _program(self, units):
         """Return the program over the units' cells and the group of each unit.
 
@@ -411,12 +405,18 @@ class _Search:
         )
         return program, np.array([index.get(key, -1) for key in keys], dtype=int)
 
-    def _polish(self, units):
-        """Solve the finite program over the units' cells."""
-        program, _ = self._program(units)
+    def _polish(self, units, new):
+        """Solve the finite program over the cells of the units and the new ones."""
+        idle = Units(new.hidden, 0 * new.output)
+        program, group_of = self._program(units.joined(new))
         if not program.n_groups:
             return units
-        solution = solve_given_cells(program, tol=_EXACT, max_iter=100)
+        solution = solve_given_cells(
+            program,
+            tol=_EXACT,
+            max_iter=300,
+            start=self._point(program, group_of, units.joined(idle)),
+        )
         U = feasible_point(program, solution.U)
         return self.consider(Units.from_groups(U, program.sign))
 
