@@ -179,16 +179,18 @@ def distinct(maxima, *, above=0.0, at_most=40, tolerance=1e-3):
     LocalMaxima
         In descending order.
     """
-    kept = []
-    for j in np.argsort(-maxima.values, kind="stable"):
-        if maxima.values[j] <= above or len(kept) == at_most:
-            break
-        cosines = maxima.directions[:, kept].T @ maxima.directions[:, j]
-        if not np.any(
-            (cosines > 1 - tolerance) & (maxima.signs[kept] == maxima.signs[j])
-        ):
+    order = np.argsort(-maxima.values, kind="stable")
+    order = order[maxima.values[order] > above]
+    cosines = maxima.directions[:, order].T @ maxima.directions[:, order]
+    is_equal = (cosines > 1 - tolerance) & np.equal.outer(
+        maxima.signs[order], maxima.signs[order]
+    )
+    is_new, kept = np.ones(len(order), dtype=bool), []
+    for j in range(len(order)):
+        if is_new[j] and len(kept) < at_most:
             kept.append(j)
-    return maxima.take(np.array(kept, dtype=int))
+            is_new &= ~is_equal[j]
+    return maxima.take(order[kept])
 
 
 def sharpen(architecture, X, v, maxima):

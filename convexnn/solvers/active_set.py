@@ -163,7 +163,7 @@ def search(
     if price_at_zero <= beta:
         run.forget()
         return run.finish(_ZERO, price_at_zero)
-    widths = run.wider_starts(price_at_zero, len(units))
+    widths = run.wider_starts(price_at_zero)
     status = "round limit"
     for _ in range(min(max_iter, _MOST_ROUNDS)):
         run.price(units)
@@ -197,6 +197,7 @@ class _Search:
         self.dual_point = np.zeros(len(X))
         self.remembered = np.zeros((X.shape[1], 0))
         self.n_rounds = self.n_waited = 0
+        self.is_warm = False
         self._last = (np.inf, -np.inf)
 
     def forget(self):
@@ -236,24 +237,27 @@ class _Search:
         return self.maxima.largest
 
     def begin(self, start):
-        """Return units descended from a start, if it is any good, or from random."""
+        """Return a start, if it is any good, or units descended from random ones."""
         if start is not None:
             self.consider(Units.from_groups(*start))
-            if len(self.best):
-                return self._descend(self.best, _STAGES)
+            self.is_warm = len(self.best) > 0
+            if self.is_warm:
+                return self.best
         n_units = min(self.settings.get("n_units", _NARROWEST), _NARROWEST)
         units = self._descend(self.random_units(n_units), ((0.0, 60),))
         return self._descend(units, _FIRST_STAGES, _SLOW)
 
-    def wider_starts(self, price_at_zero, n_units):
+    def wider_starts(self, price_at_zero):
         """Return the widths of further random starts, in ascending order."""
+        if self.is_warm:
+            return []
         growth = max(0.1 * price_at_zero / self.beta, 1.0) ** 0.9
         widest = min(int(_NARROWEST * growth), 2 * len(self.X))
         widest = self.settings.get("n_units", widest)
         widths = [widest]
-        while widths[0] > 1.5 * _WIDENING * max(n_units, _NARROWEST):
+        while widths[0] > 1.5 * _WIDENING * _NARROWEST:
             widths.insert(0, widths[0] // _WIDENING)
-        return [width for width in widths if width > 1.5 * n_units]
+        return [width for width in widths if width > 1.5 * _NARROWEST]
 
     def start_again(self, n_units):
         """Return the best units after descents from wider random ones."""
