@@ -1,4 +1,8 @@
-"""The linear systems of semismooth Newton steps, at the size that is smaller."""
+"""The linear systems of semismooth Newton steps, at the size that is smaller.
+
+Without cones a product with the matrix costs no more than pricing, and a factorisation
+is many of them. There conjugate gradients are tried first.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,9 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.linalg.blas import dsyrk
 
 __all__ = ["NewtonSystem"]
+
+#: Residual, relative to the gradient, and products of conjugate gradients.
+_RESIDUAL, _PRODUCTS = 0.1, 60
 
 
 class NewtonSystem:
@@ -28,6 +35,8 @@ class NewtonSystem:
         self.X = root[:, None] * program.X
         self.constant = root / np.linalg.norm(root) if program.loss.intercept else None
         self._gram = None
+        # From this sigma on conjugate gradients have been seen to take too long.
+        self._hard = np.inf
 
     def solve(self, point, sigma):
         """Return the Newton step at a proximal point.
@@ -49,12 +58,45 @@ class NewtonSystem:
             return -gradient
         n, d = self.X.shape
         bases = point.bases
+        if bases is None and sigma < self._hard:
+            step = self._by_products(point, sigma)
+            if step is not None:
+                return step
+            self._hard = sigma
         if bases is None and d * len(point.groups) > n:
             return -_solve(self._by_patterns(point, sigma), gradient)
         rows = self._directions(point, bases, sigma)
         if len(rows) > n:
             return -_solve(_gram(rows.T), gradient)
         return rows.T @ _solve(_gram(rows), rows @ gradient) - gradient
+
+    def _by_products(self, point, sigma):
+        """Return an approximate step by conjugate gradients, None if it takes long."""
+        short = sigma * point.shrinkage
+        along = sigma - short
+
+        def times(vector):
+            inner = self.X.T @ (point.mask * vector[:, None])
+            lengths = np.einsum("ij,ij->j", point.directions, inner)
+            inner = inner * short + point.directions * (along * lengths)
+            product = np.einsum("ij,ij->i", self.X @ inner, point.mask)
+            if self.constant is not None:
+                product -= (self.constant @ product) * self.constant
+            return vector + product
+
+        step, residual = np.zeros(len(self.X)), -point.gradient
+        direction, square = residual, residual @ residual
+        goal = _RESIDUAL**2 * square
+        for _ in range(_PRODUCTS):
+            product = times(direction)
+            length = square / (direction @ product)
+            step = step + length * direction
+            residual = residual - length * product
+            square, previous = residual @ residual, square
+            if square <= goal:
+                return step
+            direction = residual + (square / previous) * direction
+        return None
 
     def _directions(self, point, bases, sigma):
         """Return the rows of ``sqrt(sigma J) A'``, those of J's null space left out."""
