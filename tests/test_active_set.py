@@ -48,14 +48,48 @@ def test_objective_is_the_networks_own(diabetes):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_agrees_with_all_cells_enumerated(seed):
+def test_gap_is_proved_where_all_cells_can_be_listed(seed):
     X, y = make_relu_teacher(15, 2, noise=0.3, random_state=seed)
-    exact = ConvexReLURegressor(beta=0.3, cells="all", tol=1e-6).fit(X, y)
+    exact = ConvexReLURegressor(
+        beta=0.3, cells="all", solver="interior_point", tol=1e-6
+    ).fit(X, y)
     found = ConvexReLURegressor(beta=0.3, **SEARCH).fit(X, y)
-    assert found.objective_ >= exact.certificate_.dual
+    certificate = found.certificate_
+    assert certificate.scope == "all"
+    assert not certificate.is_estimate
+    assert certificate.bound == certificate.dual
+    assert certificate.relative_gap <= found.tol
+    assert certificate.dual <= exact.objective_
+    assert exact.certificate_.dual <= found.objective_
+    assert found.beta_max_ == pytest.approx(exact.beta_max_, rel=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_estimate_agrees_with_all_cells_enumerated(seed):
+    X, y = make_relu_teacher(11, 3, noise=0.3, random_state=seed)
+    exact = ConvexReLURegressor(
+        beta=0.3, cells="all", solver="interior_point", tol=1e-6
+    ).fit(X, y)
+    found = ConvexReLURegressor(beta=0.3, **SEARCH).fit(X, y)
+    assert found.certificate_.scope == "search"
+    assert exact.certificate_.dual <= found.objective_
     assert found.objective_ <= exact.objective_ * (1 + 1e-3)
     assert found.certificate_.bound <= exact.objective_
     assert found.beta_max_ <= exact.beta_max_ * (1 + 1e-9)
+
+
+def test_a_cell_that_climbing_missed_is_found_by_the_proof(monkeypatch):
+    X, y = make_relu_teacher(30, 2, noise=0.3, random_state=0)
+    expected = ConvexReLURegressor(beta=0.3, **SEARCH).fit(X, y)
+
+    def blind(architecture, X, v, starts):
+        return climb(architecture, X, v, starts[:, -1:], n_steps=1)
+
+    monkeypatch.setattr("convexnn.solvers.active_set.climb", blind)
+    found = ConvexReLURegressor(beta=0.3, **SEARCH).fit(X, y)
+    assert found.certificate_.scope == "all"
+    assert found.certificate_.dual <= expected.objective_
+    assert found.objective_ == pytest.approx(expected.objective_, rel=1e-3)
 
 
 def test_zero_network_above_beta_max(diabetes):

@@ -18,13 +18,15 @@ local pricing and is an estimate; `Certificate.bound` is a rigorous, looser one.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from numbers import Integral
 
 import numpy as np
 
 from ..architectures import ReLU
-from ..cells import given_cells
-from ..certificate import Certificate, feasible_point
+from ..cells import enumerate_cells, given_cells
+from ..certificate import Certificate, feasible_point, price_groups
+from ..cones import project_on_cone
 from ..history import Clock
 from ..pricing import (
     climb,
@@ -61,6 +63,10 @@ _SLOW = 2e-5
 _REMEMBERED = 512
 _SHARPENED = 100
 _ENTERING = 100
+
+#: Most cells of a whole arrangement, of at most this rank, that prices are proved over.
+_ENUMERABLE = 5000
+_LOW_RANK = 3
 
 #: Units of the first random start, and how much wider each further one is.
 _NARROWEST = 50
@@ -197,7 +203,7 @@ class _Search:
         self.dual_point = np.zeros(len(X))
         self.remembered = np.zeros((X.shape[1], 0))
         self.n_rounds = self.n_waited = 0
-        self.is_warm = False
+        self.is_warm = self.is_proved = False
         self._last = (np.inf, -np.inf)
 
     def forget(self):
@@ -231,10 +237,23 @@ class _Search:
         v = self.loss.dual_point(np.zeros(len(self.X)))
         return relu_price_bound(self.X, v) <= self.beta
 
+    @cached_property
+    def arrangement(self):
+        """The program over all cells, or None where they are too many to list."""
+        if np.linalg.matrix_rank(self.X) > _LOW_RANK:
+            return None
+        try:
+            cells = enumerate_cells(self.X, max_patterns=_ENUMERABLE)
+        except ValueError:
+            return None
+        return ConvexProgram(self.X, self.loss, self.beta, cells, has_cones=True)
+
     def price_zero(self):
-        """Return the price at the zero network, where it is an estimate."""
+        """Return the price at the zero network; unless proved, it is an estimate."""
         self.price(Units(np.zeros((self.X.shape[1], 0)), np.zeros(0)))
-        return self.maxima.largest
+        if self.arrangement is None:
+            return self.maxima.largest
+        return price_groups(self.arrangement, self.dual_point).largest
 
     def begin(self, start):
         """Return a start, if it is any good, or units descended from random ones."""
@@ -304,9 +323,10 @@ class _Search:
         dual = self._dual_value(v, self.maxima.largest)
         self.bound = max(self.bound, self._dual_value(v, relu_price_bound(self.X, v)))
         self._doubt(self.maxima.directions)
-        if dual > self.dual:
+        if dual > self.dual or not self.dual_point.any():
             self.dual, self.dual_point = dual, v
             self.largest_price = self.maxima.largest
+            self.is_proved = False
 
     def _climb(self, v, near):
         """Return distinct local maxima of the prices of a dual point."""
@@ -334,7 +354,25 @@ class _Search:
     def confirm(self):
         """Price the best dual point from fresh starts; return the gap that is left."""
         self._doubt(self._climb(self.dual_point, self.best.hidden).directions)
+        if self.gap <= self.tol:
+            self.prove()
         return self.gap
+
+    def prove(self):
+        """Price the best dual point over all cells, where they can be listed."""
+        program, v = self.arrangement, self.dual_point
+        if program is None or self.is_proved:
+            return
+        prices = price_groups(program, v, threshold=self.largest_price)
+        if prices.largest > self.largest_price:
+            group = int(np.argmax(prices.bounds))
+            missed = project_on_cone(
+                self.X, program.side[:, group], program.correlations(v)[:, group]
+            )
+            self.remembered = np.column_stack([self.remembered, missed.point])
+            self.largest_price = prices.largest
+            self.dual = self._dual_value(v, prices.largest)
+        self.is_proved = True
 
     def _dual_value(self, v, price):
         limit = self.beta / price if price > 0 else np.inf
@@ -354,6 +392,8 @@ class _Search:
             self._descend(units, _STAGES)
             units = self._pruned(self.best)
         self._note_progress()
+        if self.n_waited:
+            self.prove()
         return units
 
     def _pruned(self, units):
@@ -458,17 +498,19 @@ class _Search:
 
     def finish(self, status, price_at_zero):
         """Return the best network as a point of the program over its own cells."""
+        self.prove()
         units = self.best
         program, group_of = self._program(units)
         U = self._point(program, group_of, units)
         primal = program.objective(U)
-        certificate = Certificate(
-            primal,
-            min(self.dual, primal),
-            "search",
-            n_starts=self.settings["n_starts"],
-            bound=min(self.bound, primal),
-        )
+        dual = min(self.dual, primal)
+        if self.is_proved:
+            certificate = Certificate(primal, dual, "all", bound=dual)
+        else:
+            n_starts, bound = self.settings["n_starts"], min(self.bound, primal)
+            certificate = Certificate(
+                primal, dual, "search", n_starts=n_starts, bound=bound
+            )
         U, certificate = prune(program, U, certificate, _FINISH * self.tol)
         self.clock.record(certificate.primal, certificate.dual, len(units))
         n_iter = max(self.n_rounds, 1)
