@@ -62,6 +62,9 @@ _SLOW = 2e-5
 #: that enter the network in a round, at most.
 _REMEMBERED = 512
 _SHARPENED = 100
+
+#: Share of beta, or of the largest price, above which a local maximum is made exact.
+_PROMISING = 0.95
 _ENTERING = 100
 
 #: Most cells of a whole arrangement, of at most this rank, that prices are proved over.
@@ -203,7 +206,7 @@ class _Search:
         self.dual_point = np.zeros(len(X))
         self.remembered = np.zeros((X.shape[1], 0))
         self.n_rounds = self.n_waited = 0
-        self.is_warm = self.is_proved = False
+        self.is_warm = self.is_proved = self.is_polished = False
         self._last = (np.inf, -np.inf)
 
     def forget(self):
@@ -337,7 +340,8 @@ class _Search:
         maxima = distinct(
             climb(self.architecture, self.X, v, starts), at_most=_REMEMBERED
         )
-        best = maxima.take(slice(_SHARPENED))
+        near = maxima.values > _PROMISING * min(self.beta, maxima.largest)
+        best = maxima.take(np.flatnonzero(near)[:_SHARPENED])
         best = sharpen(self.architecture, self.X, v, best)
         maxima = distinct(best.joined(maxima), at_most=_REMEMBERED)
         self.remembered = maxima.directions
@@ -383,11 +387,11 @@ class _Search:
         fresh = distinct(self.maxima, above=self.beta * (1 + 1e-4), at_most=_ENTERING)
         new = Units.from_groups(fresh.directions, fresh.signs)
         merged = units.merged(self.X).longest(_DUST)
-        n, d = self.X.shape
         limit = _AFFORDABLE if self.n_waited else _CHEAP
-        if n * d**2 * (len(merged) + len(new)) <= limit:
+        if self._size(len(merged) + len(new)) <= limit:
             units = self._polish(merged, new)
         else:
+            self.is_polished = False
             units = self.consider(self._add(units, new, fresh.values))
             self._descend(units, _STAGES)
             units = self._pruned(self.best)
@@ -449,8 +453,14 @@ class _Search:
         )
         return program, np.array([index.get(key, -1) for key in keys], dtype=int)
 
+    def _size(self, n_groups):
+        """Return rows times squared columns times groups of a program."""
+        n, d = self.X.shape
+        return n * d**2 * n_groups
+
     def _polish(self, units, new):
         """Solve the finite program over the cells of the units and the new ones."""
+        self.is_polished = True
         idle = Units(new.hidden, 0 * new.output)
         program, group_of = self._program(units.joined(new))
         if not program.n_groups:
@@ -498,6 +508,9 @@ class _Search:
 
     def finish(self, status, price_at_zero):
         """Return the best network as a point of the program over its own cells."""
+        units = self.best.merged(self.X)
+        if not self.is_polished and self._size(len(units)) <= _CHEAP:
+            self._polish(units, units.longest(1.0))
         self.prove()
         units = self.best
         program, group_of = self._program(units)

@@ -31,8 +31,9 @@ from .solution import Solution
 
 __all__ = ["solve"]
 
-#: First sigma, in units of one over the largest eigenvalue of X'X.
-_FIRST_SIGMA = 100.0
+#: First sigma from zeros and from a given start, in units of one over the largest
+#: eigenvalue of X'X.
+_FIRST_SIGMA, _WARM_SIGMA = 1e2, 1e4
 
 #: Factor on sigma from one subproblem to the next, and where rounding asks for less.
 _GROWTH, _RETREAT = 2.0, 0.2
@@ -105,7 +106,8 @@ class _Iterate:
         self.y = self.root * loss.centre(loss.y)
         self.system = NewtonSystem(program)
         largest = np.linalg.norm(self.system.X.T @ self.system.X, 2)
-        self.sigma = _FIRST_SIGMA / max(largest, np.finfo(float).tiny)
+        first = _FIRST_SIGMA if start is None or not start.any() else _WARM_SIGMA
+        self.sigma = first / max(largest, np.finfo(float).tiny)
         self.prox = proximal_map(program)
         self.centre = np.zeros(program.shape) if start is None else start
         self.v = self.y - self._output(self.centre)
