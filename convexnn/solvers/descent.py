@@ -57,7 +57,7 @@ class Units:
         return Units.from_groups(self.groups, np.sign(self.output))
 
     def longest(self, share):
-        """Return the units above a share of the largest norm; for a share of 1, none."""
+        """Return the units above a share of the largest norm: none for a share of 1."""
         norms = np.abs(self.output) * np.linalg.norm(self.hidden, axis=0)
         kept = norms > share * norms.max(initial=0.0)
         return Units(self.hidden[:, kept], self.output[kept])
