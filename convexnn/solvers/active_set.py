@@ -58,14 +58,22 @@ _STAGES = ((0.01, 100), (0.001, 100))
 #: Relative decrease per step below which a descent from random units ends.
 _SLOW = 2e-5
 
-#: Local maxima that are kept as starts of the next climb, that are made exact, and
-#: that enter the network in a round, at most.
+#: Local maxima that are kept as starts of the next climb, and that enter the network in
+#: a round, at most.
 _REMEMBERED = 512
-_SHARPENED = 100
-
-#: Share of beta, or of the largest price, above which a local maximum is made exact.
-_PROMISING = 0.95
 _ENTERING = 100
+
+#: Share of beta, or of the largest price, above which a local maximum is made exact;
+#: the fewest and the most that are, by how many numbers of X can be gone through.
+_PROMISING = 0.95
+_SHARPENED = (10, 100)
+_EXACT_NUMBERS = 20_000_000
+
+#: Rows beyond which climbing begins on every second row, or fewer; how many directions,
+#: distinct up to 1 minus this cosine, then climb on over all rows.
+_MANY_ROWS = 5000
+_PURSUED = 64
+_SIMILAR = 1e-2
 
 #: Most cells of a whole arrangement, of at most this rank, that prices are proved over.
 _ENUMERABLE = 5000
@@ -142,7 +150,8 @@ def search(
     verbose : int, default=0
         From 1 on, print a line a round.
     options : dict, default=None
-        `n_starts`, directions that pricing climbs from (256), and `n_units`, largest
+        `n_starts`, directions that pricing climbs from (256; beyond 5,000 rows over a
+        subset of them, and the best over all rows), and `n_units`, largest
         width of a random start (by default 50 at a tenth of the price at zero,
         growing about as its ratio to beta, to two units a row).
     random_state : numpy.random.RandomState
@@ -196,6 +205,8 @@ class _Search:
     def __init__(self, X, loss, beta, tol, settings, verbose, random_state):
         self.X, self.loss, self.beta, self.tol = X, loss, beta, tol
         self.white = whitening(X)
+        self.thinning = -(-len(X) // _MANY_ROWS)
+        self.thin = X[:: self.thinning]
         self.architecture = ReLU()
         self.settings = settings
         self.verbose = verbose
@@ -337,11 +348,17 @@ class _Search:
             self.white, self.settings["n_starts"], self.random_state, near
         )
         starts = np.concatenate([starts, self.remembered], axis=1)
+        if self.thinning > 1:
+            rows = slice(None, None, self.thinning)
+            rough = climb(self.architecture, self.thin, v[rows], starts)
+            rough = distinct(rough, at_most=_PURSUED, tolerance=_SIMILAR)
+            starts = np.concatenate([rough.directions, near], axis=1)
         maxima = distinct(
             climb(self.architecture, self.X, v, starts), at_most=_REMEMBERED
         )
-        near = maxima.values > _PROMISING * min(self.beta, maxima.largest)
-        best = maxima.take(np.flatnonzero(near)[:_SHARPENED])
+        promising = maxima.values > _PROMISING * min(self.beta, maxima.largest)
+        n_exact = np.clip(_EXACT_NUMBERS // self.X.size, *_SHARPENED)
+        best = maxima.take(np.flatnonzero(promising)[:n_exact])
         best = sharpen(self.architecture, self.X, v, best)
         maxima = distinct(best.joined(maxima), at_most=_REMEMBERED)
         self.remembered = maxima.directions
