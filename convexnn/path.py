@@ -60,7 +60,7 @@ class ReLUPath:
     >>> from sklearn.datasets import load_diabetes
     >>> from convexnn import relu_path
     >>> X, y = load_diabetes(return_X_y=True)
-    >>> path = relu_path(X, y, betas=5, beta_min_ratio=0.1, n_cells=5, random_state=0)
+    >>> path = relu_path(X, y, betas=5, beta_min_ratio=0.1, random_state=0)
     >>> path.predict(X).shape
     (442, 5)
     """
@@ -127,7 +127,7 @@ def relu_path(
     sample_weight=None,
     activation="relu",
     solver="auto",
-    cells="sampled",
+    cells="auto",
     n_cells=50,
     fit_intercept=True,
     tol=1e-3,
@@ -196,7 +196,7 @@ def relu_path(
     >>> from sklearn.datasets import load_diabetes
     >>> from convexnn import relu_path
     >>> X, y = load_diabetes(return_X_y=True)
-    >>> path = relu_path(X, y, betas=4, beta_min_ratio=0.1, n_cells=5, random_state=0)
+    >>> path = relu_path(X, y, betas=4, beta_min_ratio=0.1, random_state=0)
     >>> int(path.n_neurons[0]), bool(path.gaps.max() <= 1e-3)
     (0, True)
     >>> bool((path.objectives[1:] < path.objectives[:-1]).all())
@@ -312,6 +312,7 @@ def beta_grid(
     beta_min_ratio=1e-3,
     activation="relu",
     solver="auto",
+    cells="auto",
     n_cells=50,
     fit_intercept=True,
     random_state=None,
@@ -319,7 +320,7 @@ def beta_grid(
     """Return penalties from beta_max down, evenly spaced on a logarithmic scale.
 
     ``beta_max`` is the smallest penalty for which the zero network is optimal: over
-    sampled cells, the largest norm of the projected correlations of the (centred)
+    listed cells, the largest norm of the projected correlations of the (centred)
     targets with the cells; for a solver that searches the cells, an estimate from
     below of the same over all cells.
 
@@ -337,12 +338,15 @@ def beta_grid(
         Architecture.
     solver : str, default="auto"
         Backend of the fit.
+    cells : {"auto", "sampled", "all"} or array-like of shape (n_inputs, n_gates)
+        Cells of the fit, as in :class:`~convexnn.ConvexReLURegressor`; "auto" by
+        default.
     n_cells : int, default=50
         Number of sampled cells.
     fit_intercept : bool, default=True
         Whether biases and an output intercept are fitted.
     random_state : int, RandomState instance or None, default=None
-        Source of the cells.
+        Source of the cells or of the search.
 
     Returns
     -------
@@ -372,12 +376,18 @@ def beta_grid(
         raise ValueError(
             f"activation must be one of {sorted(ARCHITECTURES)}, got {activation!r}."
         )
+    if isinstance(cells, str) and cells not in ("auto", "sampled", "all"):
+        raise ValueError(
+            "cells must be 'auto', 'sampled', 'all' or an array of gates, got "
+            f"{cells!r}."
+        )
     X, y = check_array(X), column_or_1d(check_array(y, ensure_2d=False))
     check_consistent_length(X, y)
     trainer = Trainer(
         collect_samples(X, y, fit_intercept=fit_intercept),
         select_backend(solver, activation),
         activation=activation,
+        cells=cells,
         n_cells=n_cells,
         random_state=random_state,
     )

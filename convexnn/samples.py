@@ -4,11 +4,12 @@ Every quantity is chosen so that the program over these samples is equivalent, u
 to a known factor, to the one over the caller's rows. Rows of weight zero are
 dropped and equal rows are merged before any activation pattern is drawn, which
 makes a weight of two mean the same as a repeated row, and the order of the rows
-irrelevant.
+irrelevant: bit for bit, since the steps of a search amplify any rounding.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -98,17 +99,22 @@ def collect_samples(X, y, sample_weight=None, *, fit_intercept=True):
     X, y, weights = X[kept], y[kept], weights[kept]
 
     weight_scale = power_of_two(weights)
-    weights = weights / weight_scale
+    X, y, weights = _merge_equal_samples(X, y, weights / weight_scale)
+    group = np.cumsum(_is_new(X)) - 1
+    # Repeated rows of weight one are to have the scale of one row with their count.
+    left = power_of_two(np.bincount(group, weights=weights))
+    weights, weight_scale = weights / left, weight_scale * left
     y_offset = float(np.average(y, weights=weights)) if fit_intercept else 0.0
     y = y - y_offset
     y_scale = power_of_two(y)
     y = y / y_scale
 
-    # -0.0 and 0.0 are the same input but not the same bytes.
-    rows, group = np.unique(X + 0.0, axis=0, return_inverse=True)
-    group = group.reshape(-1)
+    first = np.flatnonzero(_is_new(X))
+    rows, lowest = X[first], y[first]
     total = np.bincount(group, weights=weights)
-    mean = np.bincount(group, weights=weights * y) / total
+    # Around one of the targets, equal targets average to themselves without rounding.
+    above = np.bincount(group, weights=weights * (y - lowest[group]))
+    mean = lowest + above / total
     within = 0.5 * float(np.sum(weights * (y - mean[group]) ** 2))
     if fit_intercept:
         rows = np.column_stack([rows, np.ones(len(rows))])
@@ -124,3 +130,27 @@ def collect_samples(X, y, sample_weight=None, *, fit_intercept=True):
         y_offset=y_offset,
         has_bias=fit_intercept,
     )
+
+
+def _merge_equal_samples(X, y, weights):
+    """Return the distinct pairs of a row and a target, sorted, and their weights.
+
+    Each weight is the correctly rounded sum of its pair's weights: that of k
+    repetitions is k times one weight, and no order of the rows gives another.
+    """
+    # -0.0 and 0.0 are the same number but not the same bytes.
+    X, y = X + 0.0, y + 0.0
+    order = np.lexsort((y, *X.T[::-1]))
+    X, y, weights = X[order], y[order], weights[order]
+    first = np.flatnonzero(_is_new(np.column_stack([X, y])))
+    total = weights[first]
+    ends = np.append(first[1:], len(y))
+    for k in np.flatnonzero(ends - first > 1):
+        total[k] = math.fsum(weights[first[k] : ends[k]])
+    return X[first], y[first], total
+
+
+def _is_new(rows):
+    """Return which of some sorted rows differ from the one before."""
+    differs = np.any(rows[1:] != rows[:-1], axis=1)
+    return np.concatenate([[True], differs])

@@ -93,7 +93,7 @@ class Trainer:
     samples: Samples
     backend: Backend
     activation: str = "relu"
-    cells: str | np.ndarray = "sampled"
+    cells: str | np.ndarray = "auto"
     n_cells: int = 50
     tol: float = 1e-3
     max_iter: int = 20_000
@@ -191,7 +191,7 @@ class Trainer:
 
     def _reach(self, beta, start):
         """Return program, point, and the price of the zero network, all scaled."""
-        is_free = isinstance(self.cells, str) and self.cells == "sampled"
+        is_free = isinstance(self.cells, str) and self.cells == "auto"
         if self.backend.search and is_free:
             return self._search(beta, start)
         return self._solve(beta, start)

@@ -24,7 +24,9 @@ def diabetes():
 
 def test_ends_far_below_sampled_cells(diabetes):
     found = ConvexReLURegressor(beta=10.0, **SEARCH).fit(*diabetes)
-    sampled = ConvexReLURegressor(beta=10.0, random_state=0).fit(*diabetes)
+    sampled = ConvexReLURegressor(beta=10.0, cells="sampled", random_state=0)
+    sampled.fit(*diabetes)
+    assert sampled.certificate_.scope == "cells"
     assert found.objective_ < 0.95 * sampled.certificate_.dual
 
 
@@ -103,9 +105,34 @@ def test_given_cells_are_not_searched(diabetes):
     X, y = diabetes
     gates = np.random.default_rng(0).standard_normal((11, 20))
     model = ConvexReLURegressor(beta=30.0, cells=gates, **SEARCH).fit(X, y)
-    other = ConvexReLURegressor(beta=30.0, cells=gates).fit(X, y)
+    other = ConvexReLURegressor(beta=30.0, cells=gates, solver="newton").fit(X, y)
     assert model.certificate_.scope == "cells"
     assert model.objective_ == other.objective_
+
+
+def test_sampled_cells_are_those_of_every_backend(diabetes):
+    model = ConvexReLURegressor(beta=30.0, cells="sampled", n_cells=20, **SEARCH)
+    other = ConvexReLURegressor(
+        beta=30.0, solver="newton", n_cells=20, random_state=0
+    ).fit(*diabetes)
+    assert model.fit(*diabetes).objective_ == other.objective_
+    assert model.certificate_ == other.certificate_
+    assert model.certificate_.scope == "cells"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "scope"),
+    [
+        ({}, "search"),
+        ({"solver": "active_set"}, "search"),
+        ({"solver": "newton"}, "cells"),
+        ({"activation": "gated_relu"}, "cells"),
+    ],
+)
+def test_cells_are_searched_by_default_where_the_backend_can(parameters, scope):
+    X, y = make_relu_teacher(40, 3, noise=0.1, random_state=0)
+    model = ConvexReLURegressor(beta=1.0, random_state=0, **parameters).fit(X, y)
+    assert model.certificate_.scope == scope
 
 
 def test_weights_act_as_repetition():
@@ -115,7 +142,19 @@ def test_weights_act_as_repetition():
     other = ConvexReLURegressor(beta=1.0, **SEARCH).fit(
         np.repeat(X, weights, axis=0), np.repeat(y, weights)
     )
-    assert one.objective_ == pytest.approx(other.objective_, rel=1e-6)
+    assert one.objective_ == other.objective_
+    np.testing.assert_array_equal(one.predict(X), other.predict(X))
+
+
+def test_scaling_by_powers_of_two_changes_nothing():
+    X, y = make_relu_teacher(60, 3, noise=0.1, random_state=0)
+    settings = {"fit_intercept": False} | SEARCH
+    one = ConvexReLURegressor(beta=1.0, **settings).fit(X, y, np.ones(60))
+    other = ConvexReLURegressor(beta=8.0 * 2 * 2, **settings).fit(
+        8 * X, 2 * y, np.full(60, 2.0)
+    )
+    np.testing.assert_array_equal(other.predict(8 * X), 2 * one.predict(X))
+    assert other.objective_ == 8 * one.objective_
 
 
 def test_warm_start_begins_where_the_last_fit_ended(diabetes, capsys):

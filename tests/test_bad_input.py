@@ -129,7 +129,10 @@ def test_bad_data_is_refused(name):
         ({"fit_intercept": "yes"}, "'fit_intercept'.*bool.*Got 'yes'"),
         ({"random_state": "a"}, "'random_state'.*Got 'a'"),
         ({"verbose": -1}, "'verbose'.*Got -1"),
-        ({"cells": "some"}, "'cells'(?=.*'all')(?=.*'sampled').*Got 'some'"),
+        (
+            {"cells": "some"},
+            "'cells'(?=.*'auto')(?=.*'all')(?=.*'sampled').*Got 'some'",
+        ),
         ({"solver": 3}, "'solver'.*'str'. Got 3"),
         ({"solver_options": [1]}, r"'solver_options'.*'dict'.*Got \[1\]"),
     ],

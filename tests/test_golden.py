@@ -21,7 +21,12 @@ OPTIMA = {"relu": 126.078444, "gated_relu": 105.268463}
 @pytest.mark.parametrize("activation", OPTIMA)
 def test_objective_on_diabetes(diabetes, activation):
     model = ConvexReLURegressor(
-        beta=10.0, activation=activation, n_cells=20, tol=1e-5, random_state=0
+        beta=10.0,
+        activation=activation,
+        cells="sampled",
+        n_cells=20,
+        tol=1e-5,
+        random_state=0,
     ).fit(*diabetes)
     assert model.objective_ == pytest.approx(OPTIMA[activation], rel=2e-5)
     assert model.certificate_.dual <= OPTIMA[activation] * (1 + 1e-8)

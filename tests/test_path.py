@@ -121,10 +121,12 @@ def test_bad_data_of_a_path_is_refused(teacher):
         path.predict(X[:, :2])
 
 
+@pytest.mark.parametrize("cells", ["auto", "sampled", np.eye(4)])
 @pytest.mark.parametrize("activation", ["relu", "gated_relu"])
-def test_grid_starts_at_beta_max_of_the_estimator(activation):
+def test_grid_starts_at_beta_max_of_the_estimator(activation, cells):
     X, y = make_relu_teacher(50, 3, random_state=0)
-    common = {"activation": activation, "n_cells": 20, "random_state": 3}
+    common = {"activation": activation, "cells": cells}
+    common |= {"n_cells": 20, "random_state": 3}
     betas = beta_grid(X, y, n_betas=5, beta_min_ratio=1e-2, **common)
     model = ConvexReLURegressor(beta=betas[0] * 1.01, **common).fit(X, y)
     assert model.n_neurons_ == 0
@@ -138,6 +140,7 @@ def test_grid_starts_at_beta_max_of_the_estimator(activation):
         ({"n_betas": 0}, "n_betas must be at least 1, got 0"),
         ({"beta_min_ratio": 0.0}, r"beta_min_ratio must be in \(0, 1\], got 0.0"),
         ({"activation": "tanh"}, "activation must be one of .* got 'tanh'"),
+        ({"cells": "some"}, "cells must be 'auto', 'sampled', 'all' .* got 'some'"),
     ],
 )
 def test_bad_parameters_are_named(parameters, message):

@@ -30,7 +30,8 @@ def close_figures():
 def search_over(grid, scoring=score_fit, refit="r2"):
     X, y = make_relu_teacher(60, 3, noise=0.1, random_state=0)
     model = make_pipeline(
-        StandardScaler(), ConvexReLURegressor(n_cells=10, random_state=0)
+        StandardScaler(),
+        ConvexReLURegressor(cells="sampled", n_cells=10, random_state=0),
     )
     return GridSearchCV(model, grid, cv=3, scoring=scoring, refit=refit).fit(X, y)
 
@@ -108,7 +109,7 @@ def test_path_display_draws_a_path_and_calls_an_estimate_one():
 
 def test_path_display_survives_a_path_of_zero_networks():
     X, y = make_relu_teacher(60, 3, noise=0.1, random_state=0)
-    path = relu_path(X, y, betas=[1e5], tol=0.0, n_cells=5, random_state=0)
+    path = relu_path(X, y, betas=[1e5], tol=0.0, random_state=0)
     display = RegularizationPathDisplay.from_path(path)
     display.figure_.canvas.draw()
     assert not len(display.axes_[2].lines[0].get_xdata())

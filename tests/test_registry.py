@@ -17,7 +17,7 @@ from convexnn.solvers import (
 )
 
 BUILT_IN = {
-    "relu": ["newton", "interior_point", "fista", "cvxpy", "osqp", "active_set"],
+    "relu": ["active_set", "newton", "interior_point", "fista", "cvxpy", "osqp"],
     "gated_relu": ["newton", "fista", "cvxpy", "osqp"],
 }
 ACTIVATIONS = tuple(BUILT_IN)
@@ -60,7 +60,7 @@ def delegate_to_fista(calls):
 
 
 def model(**parameters):
-    defaults = {"beta": 0.5, "n_cells": 100, "random_state": 0}
+    defaults = {"beta": 0.5, "cells": "sampled", "n_cells": 100, "random_state": 0}
     return ConvexReLURegressor(**defaults | parameters)
 
 
@@ -162,7 +162,8 @@ def test_missing_requirement_is_named_with_those_that_can(data, activation):
 
 
 def test_auto_passes_over_what_cannot_be_used(table):
-    register_backend("newton", table["newton"].solve, requires=("no_such_module",))
+    for name in ("active_set", "newton"):
+        register_backend(name, table[name].solve, requires=("no_such_module",))
     assert select_backend("auto", "relu").name == "interior_point"
     assert select_backend("auto", "gated_relu").name == "fista"
 

@@ -41,20 +41,11 @@ def original_rows(samples):
     return rows[:, :-1] if samples.has_bias else rows
 
 
-def assert_equivalent(one, other, rtol=1e-12):
-    """Check that two samples pose the same problem in the caller's units."""
-    np.testing.assert_array_equal(original_rows(one), original_rows(other))
-    for sides in zip(in_callers_units(one), in_callers_units(other), strict=True):
-        scale = np.abs(sides[0]).max()
-        np.testing.assert_allclose(*sides, rtol=rtol, atol=rtol * scale)
-
-
-def in_callers_units(samples):
-    return (
-        samples.y * samples.y_scale + samples.y_offset,
-        samples.weights * samples.weight_scale,
-        samples.within * samples.objective_scale,
-    )
+def assert_identical(one, other, **factors):
+    """Check that two samples are equal bit for bit, up to factors of some fields."""
+    for name, value in vars(one).items():
+        expected = value * factors.get(name, 1)
+        np.testing.assert_array_equal(getattr(other, name), expected, err_msg=name)
 
 
 def plain_loss(outputs, y, weights, intercept):
@@ -104,15 +95,30 @@ def test_program_objective_is_that_of_the_recovered_network(problem, seed, beta)
 
 
 @PROPERTY
-@given(problems())
-def test_weights_are_repetitions(problem):
+@given(problems(), st.sampled_from([1.0, 0.1, 3e5]), st.integers(1, 5))
+def test_weights_are_repetitions(problem, size, repetitions):
     X, y, weights, intercept = problem
-    counts = np.round(weights / weights.max() * 2).astype(int)
-    weighted = collect_samples(X, y, counts, fit_intercept=intercept)
-    repeated = collect_samples(
-        np.repeat(X, counts, axis=0), np.repeat(y, counts), fit_intercept=intercept
-    )
-    assert_equivalent(weighted, repeated)
+    counts = np.round(weights / weights.max() * 2).astype(int) * repetitions
+    weighted = collect_samples(X, y, counts * size, fit_intercept=intercept)
+    X, y = np.repeat(X, counts, axis=0), np.repeat(y, counts)
+    repeated = collect_samples(X, y, np.full(len(y), size), fit_intercept=intercept)
+    assert_identical(weighted, repeated)
+
+
+@PROPERTY
+@given(problems(), st.sampled_from([2.0**-40, 0.5, 8.0, 2.0**60]))
+def test_powers_of_two_scale_the_weights_without_rounding(problem, factor):
+    X, y, weights, intercept = problem
+    one = collect_samples(X, y, weights, fit_intercept=intercept)
+    other = collect_samples(X, y, weights * factor, fit_intercept=intercept)
+    assert_identical(one, other, weight_scale=factor)
+
+
+def test_equal_targets_of_equal_rows_are_kept_exactly():
+    X, y = np.zeros((6, 1)), np.full(6, 0.1)
+    samples = collect_samples(X, y, np.array([1, 3, 1, 7, 1, 0.1]), fit_intercept=False)
+    assert samples.y * samples.y_scale == 0.1
+    assert samples.within == 0
 
 
 @PROPERTY
@@ -123,8 +129,7 @@ def test_zero_weights_are_absences(problem):
     y = np.where(kept, y, 1e100)
     one = collect_samples(X, y, weights, fit_intercept=intercept)
     other = collect_samples(X[kept], y[kept], weights[kept], fit_intercept=intercept)
-    for name in vars(one):
-        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+    assert_identical(one, other)
 
 
 @PROPERTY
@@ -134,7 +139,7 @@ def test_order_of_rows_does_not_matter(problem, seed):
     order = np.random.default_rng(seed).permutation(len(y))
     one = collect_samples(X, y, weights, fit_intercept=intercept)
     other = collect_samples(X[order], y[order], weights[order], fit_intercept=intercept)
-    assert_equivalent(one, other)
+    assert_identical(one, other)
 
 
 @PROPERTY
@@ -173,7 +178,8 @@ def test_zeros_of_both_signs_are_one_row():
 
 def test_zero_targets_and_inputs_have_scale_one():
     samples = collect_samples(np.zeros((3, 2)), np.zeros(3), fit_intercept=False)
-    assert samples.objective_scale == samples.beta_scale == 1
+    assert samples.x_scale == samples.y_scale == 1
+    assert samples.weight_scale == 2  # of one row that weighs 3
     assert samples.within == 0
 
 

@@ -8,7 +8,7 @@ from convexnn import ConvexReLURegressor
 from convexnn.datasets import make_relu_teacher
 
 BACKENDS = {
-    "relu": ("newton", "interior_point", "fista", "osqp", "cvxpy"),
+    "relu": ("active_set", "newton", "interior_point", "fista", "osqp", "cvxpy"),
     "gated_relu": ("newton", "fista", "osqp", "cvxpy"),
 }
 
@@ -22,7 +22,11 @@ def random_problem(seed):
 def fit_all(activation, seed, **parameters):
     X, y = random_problem(seed)
     model = ConvexReLURegressor(
-        activation=activation, n_cells=12, random_state=seed, **parameters
+        activation=activation,
+        cells="sampled",
+        n_cells=12,
+        random_state=seed,
+        **parameters,
     )
     beta = model.set_params(beta=1e3).fit(X, y).beta_max_ * 10.0 ** -(1 + seed % 2)
     return X, {
@@ -48,7 +52,12 @@ def test_backends_agree(activation, seed):
 def test_loose_tolerance_is_kept_by_every_backend(solver):
     X, y = random_problem(3)
     model = ConvexReLURegressor(
-        beta=0.1, solver=solver, tol=0.05, n_cells=12, random_state=0
+        beta=0.1,
+        solver=solver,
+        tol=0.05,
+        cells="sampled",
+        n_cells=12,
+        random_state=0,
     ).fit(X, y)
     assert model.certificate_.relative_gap <= 0.05
 

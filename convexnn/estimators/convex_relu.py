@@ -30,9 +30,10 @@ class ConvexReLURegressor(TwoLayerRegressor):
         \frac12 \sum_i s_i (f(x_i) - y_i)^2
         + \frac{\beta}{2} \sum_j \left(\|w_j\|_2^2 + b_j^2 + a_j^2\right),
 
-    a sum over samples with weights :math:`s_i`, over all networks whose units keep
-    to the given activation patterns (`cells`). That problem is the convex group
-    lasso with cone constraints
+    a sum over samples with weights :math:`s_i`, over all networks of any width. The
+    gap to the optimum is then an estimate, of scope "search". Over the networks whose
+    units keep to given activation patterns (`cells`) it is rigorous. That problem is
+    the convex group lasso with cone constraints
 
     .. math::
 
@@ -54,26 +55,29 @@ class ConvexReLURegressor(TwoLayerRegressor):
         and drops the cones: :math:`f(x) = \sum_k 1[x^\top g_k \ge 0]\, (x^\top w_k
         + b_k)\, a_k + c`. Its weights mean nothing without `gates_`.
     solver : str, default="auto"
-        Backend: "newton" (own), "interior_point" (own, for "relu"), "fista" (own),
-        "cvxpy" (any conic solver, Clarabel by default), "osqp",
-        "active_set" (own, for "relu"), or a registered one. "auto" takes the first in
-        this order that can solve the program. "active_set" with ``cells="sampled"``
-        does not stop at a list: it searches the cells of all networks while it solves,
-        ends far lower, and its gap (scope "search") is an estimate.
-    cells : {"sampled", "all"} or array-like of shape (n_inputs, n_gates)
-        Activation patterns ``1[X g >= 0]`` that units may have. "sampled": `n_cells`
-        distinct patterns of Gaussian gates g and their opposites. "all": every
-        pattern of the hyperplane arrangement, enumerated; for data of low rank.
-        An array: one gate a column, n_inputs being n_features, or n_features + 1
-        with `fit_intercept`, the bias in the last row. The default is "sampled".
+        Backend: "active_set" (own, for "relu"), "newton" (own), "interior_point" (own,
+        for "relu"), "fista" (own), "cvxpy" (any conic solver, Clarabel by default),
+        "osqp", or a registered one. "auto" takes the first in this order that can
+        solve the program. Only "active_set" searches the cells of all networks; a
+        list of cells it solves as "newton" does.
+    cells : {"auto", "sampled", "all"} or array-like of shape (n_inputs, n_gates)
+        Activation patterns ``1[X g >= 0]`` that units may have. "auto", the default:
+        any, found while solving, where the backend can ("active_set"), and otherwise
+        as "sampled". "sampled": `n_cells` distinct patterns of Gaussian gates g and
+        their opposites, with any backend. "all": every pattern of the hyperplane
+        arrangement, enumerated; for data of low rank. An array: one gate a column,
+        n_inputs being n_features, or n_features + 1 with `fit_intercept`, the bias in
+        the last row.
     n_cells : int, default=50
-        Number of sampled patterns; fewer where the data has no more.
+        Number of sampled patterns; fewer where the data has no more. A search over
+        all cells does not use it.
     fit_intercept : bool, default=True
         Give every unit a bias, penalised like its weights, and the output an
         intercept, which is not penalised.
     tol : float, default=1e-3
         Bound on the relative duality gap, (primal - dual) / primal, in [0, 1). It
-        means the same for every backend and is computed from the fitted network.
+        means the same for every backend and is computed from the fitted network;
+        with scope "search" the dual value is an estimate.
     max_iter : int, default=20000
         Largest number of iterations of the backend in all: proximal steps of
         "fista", Newton steps of "interior_point" and "newton", quadratic programs of
@@ -87,12 +91,13 @@ class ConvexReLURegressor(TwoLayerRegressor):
     solver_options : dict, default=None
         Further options of the backend: for "cvxpy" `solver` and whatever
         ``cvxpy.Problem.solve`` takes, for "osqp" its settings, for "active_set"
-        `n_starts` (256, directions that pricing climbs from) and `n_units` (50, width
-        of the random start).
+        `n_starts` (256, directions that pricing climbs from) and `n_units` (largest
+        width of a random start; by default 50 at a tenth of `beta_max_`, and more
+        below, up to two units a row).
     verbose : int, default=0
-        1 prints a line a round, 2 a line an iteration.
+        1 prints a line a round, 2 a line an iteration where cells are listed.
     random_state : int, RandomState instance or None, default=None
-        Source of sampled cells.
+        Source of sampled cells, or of the random starts and directions of a search.
 
     Attributes
     ----------
@@ -157,8 +162,10 @@ class ConvexReLURegressor(TwoLayerRegressor):
     ... ).fit(X, y)
     >>> bool(model[-1].certificate_.relative_gap <= 1e-3)
     True
+    >>> model[-1].certificate_.scope
+    'search'
     >>> round(model.score(X, y), 2)
-    0.53
+    0.58
     """
 
     _parameter_constraints: dict = {
@@ -173,7 +180,7 @@ class ConvexReLURegressor(TwoLayerRegressor):
         *,
         activation="relu",
         solver="auto",
-        cells="sampled",
+        cells="auto",
         n_cells=50,
         fit_intercept=True,
         tol=1e-3,

@@ -126,12 +126,14 @@ class ConvexReLURegressorCV(TwoLayerRegressor):
     Examples
     --------
     >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.preprocessing import scale
     >>> from convexnn import ConvexReLURegressorCV
     >>> X, y = load_diabetes(return_X_y=True)
-    >>> model = ConvexReLURegressorCV(betas=5, cv=3, n_cells=10, random_state=0)
-    >>> model = model.fit(X, y)
+    >>> model = ConvexReLURegressorCV(
+    ...     betas=3, beta_min_ratio=0.1, cv=3, random_state=0
+    ... ).fit(scale(X), y)
     >>> model.mse_path_.shape
-    (5, 3)
+    (3, 3)
     >>> bool(model.beta_ == model.betas_[model.mse_path_.mean(axis=1).argmin()])
     True
     """
@@ -153,7 +155,7 @@ class ConvexReLURegressorCV(TwoLayerRegressor):
         n_jobs=None,
         activation="relu",
         solver="auto",
-        cells="sampled",
+        cells="auto",
         n_cells=50,
         fit_intercept=True,
         tol=1e-3,

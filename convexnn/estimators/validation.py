@@ -42,7 +42,7 @@ _LARGEST_TARGET = 1e150
 TRAINING_CONSTRAINTS = {
     "activation": [StrOptions(set(ARCHITECTURES))],
     "solver": [str],
-    "cells": [StrOptions({"sampled", "all"}), "array-like"],
+    "cells": [StrOptions({"auto", "sampled", "all"}), "array-like"],
     "n_cells": [Interval(Integral, 1, None, closed="left")],
     "fit_intercept": ["boolean"],
     "tol": [Interval(Real, 0, 1, closed="left")],

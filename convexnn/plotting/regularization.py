@@ -54,7 +54,9 @@ class RegularizationPathDisplay:
     >>> from convexnn import ConvexReLURegressorCV
     >>> from convexnn.plotting import RegularizationPathDisplay
     >>> X, y = load_diabetes(return_X_y=True)
-    >>> model = ConvexReLURegressorCV(betas=4, cv=2, n_cells=5, random_state=0)
+    >>> model = ConvexReLURegressorCV(
+    ...     betas=4, cv=2, cells="sampled", n_cells=5, random_state=0
+    ... )
     >>> display = RegularizationPathDisplay.from_estimator(model.fit(X, y))
     >>> [axes.get_ylabel() for axes in display.axes_]
     ['left-out MSE', 'neurons', 'objective', 'largest gap of a fold']

@@ -34,8 +34,8 @@ class Backend:
     search : callable or str or None
         For backends that find the cells themselves: ``search(X, loss, beta, *, tol,
         max_iter, start, verbose, options, random_state)`` returning a
-        :class:`~convexnn.solvers.active_set.Found`. It replaces `solve` where no
-        cells are given.
+        :class:`~convexnn.solvers.active_set.Found`. It replaces `solve` where
+        ``cells="auto"``.
     """
 
     name: str
@@ -196,6 +196,13 @@ def select_backend(name, activation, options=()):
 
 
 # In the order of preference of solver="auto".
+register_backend(
+    "active_set",
+    "convexnn.solvers.newton:solve",
+    expresses=("relu",),
+    options=("n_starts", "n_units"),
+    search="convexnn.solvers.active_set:search",
+)
 register_backend("newton", "convexnn.solvers.newton:solve")
 register_backend(
     "interior_point",
@@ -213,11 +220,4 @@ register_backend(
     requires=("osqp",),
     options=None,
     uses_working_set=True,
-)
-register_backend(
-    "active_set",
-    "convexnn.solvers.newton:solve",
-    expresses=("relu",),
-    options=("n_starts", "n_units"),
-    search="convexnn.solvers.active_set:search",
 )

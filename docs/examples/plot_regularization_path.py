@@ -5,8 +5,8 @@ How wide a network do the data call for?
 The penalty beta decides: above ``beta_max`` the network is zero, and below it units
 appear as they pay. This example follows the path downwards on the diabetes data,
 chooses beta by cross-validation, and looks at how a single fit converged. Every network
-here is trained by ``solver="active_set"``, which searches the cells of all networks;
-its lower bound, and so the gap, is an estimate.
+here is searched for over the cells of all networks; the lower bound, and so the gap, is
+an estimate.
 """
 
 from sklearn.datasets import load_diabetes
@@ -24,9 +24,7 @@ X, y = StandardScaler().fit_transform(X), scale(y)
 # Each network starts from the one before, at the next larger penalty, and is trained to
 # a relative gap of 1e-3.
 
-path = relu_path(
-    X, y, betas=9, beta_min_ratio=0.03, solver="active_set", random_state=0
-)
+path = relu_path(X, y, betas=9, beta_min_ratio=0.03, random_state=0)
 print(f"{'beta':>8} {'objective':>10} {'neurons':>8} {'gap':>8}")
 for row in zip(path.betas, path.objectives, path.n_neurons, path.gaps, strict=True):
     print("{:8.2f} {:10.3f} {:8d} {:8.1e}".format(*row))
@@ -41,7 +39,7 @@ RegularizationPathDisplay.from_path(path, title="diabetes")
 # error takes the largest penalty that the data cannot tell from the best.
 
 model = ConvexReLURegressorCV(
-    betas=path.betas, cv=3, selection="one_se", solver="active_set", random_state=0
+    betas=path.betas, cv=3, selection="one_se", random_state=0
 ).fit(X, y)
 best = model.betas_[model.mse_path_.mean(axis=1).argmin()]
 print(f"smallest error at beta = {best:.3g}; chosen: {model.beta_:.3g}")
@@ -55,7 +53,7 @@ RegularizationPathDisplay.from_estimator(model, title="diabetes, three folds")
 # The objective of the network falls, the bound rises, and the fit ends when they meet
 # up to ``tol``.
 
-network = ConvexReLURegressor(beta=best, solver="active_set", random_state=0)
+network = ConvexReLURegressor(beta=best, random_state=0)
 ConvergenceDisplay.from_estimator(
     network.fit(X, y), title=f"diabetes, beta = {best:.3g}"
 )
