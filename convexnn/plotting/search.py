@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from .axes import draw_band
+from .axes import draw_band, scale_by_powers
 
 __all__ = ["BetaSearchDisplay"]
 
@@ -138,12 +138,14 @@ class BetaSearchDisplay:
         above, below = axes
         draw_band(above, self.betas, self.score, self.score_spread, "C0")
         above.axvline(self.best_beta, color="0.4", linestyle=":", label="best beta")
-        above.set(xscale="log", ylabel=self.score_name, title=title)
+        above.set(ylabel=self.score_name, title=title)
         if self.neurons is not None:
             draw_band(below, self.betas, self.neurons, self.neurons_spread, "C1")
             below.set_ylim(bottom=0)
         below.axvline(self.best_beta, color="0.4", linestyle=":")
-        below.set(xscale="log", xlabel="beta", ylabel="neurons")
+        below.set(xlabel="beta", ylabel="neurons")
+        for axes in (above, below):
+            scale_by_powers(axes.xaxis, self.betas)
         self.axes_ = (above, below)
         self.figure_ = above.figure
         return self
