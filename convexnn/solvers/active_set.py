@@ -103,7 +103,7 @@ _EXACT = 1e-6
 #: Rows times squared columns times groups of a program that a polish may handle, in any
 #: round and after a round of descents that gained nothing.
 _CHEAP = 3e8
-_AFFORDABLE = 3e10
+_AFFORDABLE = 5e9
 
 #: Share of the tolerance that a round should gain.
 _WORTHWHILE = 0.05
