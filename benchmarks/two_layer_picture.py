@@ -109,7 +109,7 @@ def draw(folder, path):
     figure.supxlabel("CPU seconds", fontsize=9)
     figure.supylabel("objective above the best, relative", fontsize=9)
     figure.legend(handles=handles, loc="upper center", ncols=6, frameon=False)
-    figure.tight_layout(rect=(0, 0, 1, 0.95))
+    figure.tight_layout(rect=(0.015, 0, 1, 0.95))
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
     plt.close(figure)
