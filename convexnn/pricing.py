@@ -17,6 +17,7 @@ __all__ = [
     "climb",
     "distinct",
     "draw_starts",
+    "maxima_at",
     "relu_price_bound",
     "sharpen",
     "whitening",
@@ -77,10 +78,11 @@ def whitening(X):
     -------
     ndarray of shape (d, d)
         Directions g = whitening @ z have values X g of even spread, up to directions
-        in which X hardly varies.
+        in which X hardly varies; there is nothing in those in which it does not.
     """
     values, vectors = np.linalg.eigh(X.T @ X)
-    return vectors / np.sqrt(np.maximum(values, 1e-8 * values[-1] or 1.0))
+    varies = values >= 1e-12 * values[-1]
+    return vectors * varies / np.sqrt(np.maximum(values, 1e-8 * values[-1] or 1.0))
 
 
 def draw_starts(white, n_starts, random_state, near):
@@ -124,7 +126,7 @@ def climb(architecture, X, v, starts, *, n_steps=30):
     architecture : object
         With ``correlate``, see :mod:`convexnn.architectures`.
     X : ndarray of shape (n, d)
-        Inputs.
+        Inputs. All is done in their precision.
     v : ndarray of shape (n,)
         Dual point.
     starts : ndarray of shape (d, n_starts)
@@ -137,7 +139,8 @@ def climb(architecture, X, v, starts, *, n_steps=30):
     LocalMaxima
         One for every start, in their order.
     """
-    directions = starts / np.linalg.norm(starts, axis=0)
+    directions = (starts / np.linalg.norm(starts, axis=0)).astype(X.dtype)
+    v = v.astype(X.dtype)
     values, gradients = architecture.correlate(X, v, directions)
     signs = np.where(values >= 0, 1.0, -1.0)
     values, gradients = np.abs(values), gradients * signs
@@ -158,6 +161,31 @@ def climb(architecture, X, v, starts, *, n_steps=30):
         values[gained] = reached[better]
         steps[moving] *= np.where(better, 2.0, 0.25)
     return LocalMaxima(directions, values, signs)
+
+
+def maxima_at(architecture, X, v, directions):
+    """Return ``abs(v' phi(X; u))`` at directions found in a lower precision.
+
+    Parameters
+    ----------
+    architecture : object
+        With ``correlate``, see :mod:`convexnn.architectures`.
+    X : ndarray of shape (n, d)
+        Inputs.
+    v : ndarray of shape (n,)
+        Dual point.
+    directions : ndarray of shape (d, n_directions)
+        Directions other than zero.
+
+    Returns
+    -------
+    LocalMaxima
+        One for every direction, in their order and in the precision of `X`.
+    """
+    directions = directions.astype(X.dtype)
+    directions /= np.linalg.norm(directions, axis=0)
+    values, _ = architecture.correlate(X, v, directions)
+    return LocalMaxima(directions, np.abs(values), np.where(values >= 0, 1.0, -1.0))
 
 
 def distinct(maxima, *, above=0.0, at_most=40, tolerance=1e-3):

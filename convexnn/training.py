@@ -7,10 +7,11 @@ the estimators, the path and the cross-validation all go it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 from sklearn.utils import check_random_state
+from threadpoolctl import ThreadpoolController
 
 from .architectures import ARCHITECTURES
 from .architectures.recovery import program_directions
@@ -25,6 +26,16 @@ from .solvers import Backend, solve_program
 from .solvers.driver import cap_width
 
 __all__ = ["Trained", "Trainer"]
+
+
+@cache
+def _linear_algebra_threads():
+    """Return the control of the threads of the linear algebra libraries.
+
+    Solvers work on blocks that fit a cache, where more than one thread costs more than
+    it saves, and results that do not depend on the number of threads are worth having.
+    """
+    return ThreadpoolController()
 
 
 @dataclass(frozen=True)
@@ -192,9 +203,9 @@ class Trainer:
     def _reach(self, beta, start):
         """Return program, point, and the price of the zero network, all scaled."""
         is_free = isinstance(self.cells, str) and self.cells == "auto"
-        if self.backend.search and is_free:
-            return self._search(beta, start)
-        return self._solve(beta, start)
+        reach = self._search if self.backend.search and is_free else self._solve
+        with _linear_algebra_threads().limit(limits=1, user_api="blas"):
+            return reach(beta, start)
 
     def _solve(self, beta, start):
         """Solve the program over the listed cells."""

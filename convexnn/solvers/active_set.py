@@ -32,6 +32,7 @@ from ..pricing import (
     climb,
     distinct,
     draw_starts,
+    maxima_at,
     relu_price_bound,
     sharpen,
     whitening,
@@ -96,9 +97,13 @@ _FINISH = 0.1
 #: objective's.
 _DUST = 1e-4
 
-#: Relative gap to which the finite program is solved. The dual point wants a far more
-#: exact solution than the network does.
+#: Tolerance above which descents alone end near enough to the optimum.
+_COARSE = 1e-2
+
+#: Relative gap to which the finite program is solved, at least and as a share of the
+#: tolerance. The dual point wants a far more exact solution than the network does.
 _EXACT = 1e-6
+_EXACT_SHARE = 1e-3
 
 #: Rows times squared columns times groups of a program that a polish may handle, in any
 #: round and after a round of descents that gained nothing.
@@ -206,7 +211,8 @@ class _Search:
         self.X, self.loss, self.beta, self.tol = X, loss, beta, tol
         self.white = whitening(X)
         self.thinning = -(-len(X) // _MANY_ROWS)
-        self.thin = X[:: self.thinning]
+        self.single = X.astype(np.float32)
+        self.thin = self.single[:: self.thinning]
         self.architecture = ReLU()
         self.settings = settings
         self.verbose = verbose
@@ -353,9 +359,9 @@ class _Search:
             rough = climb(self.architecture, self.thin, v[rows], starts)
             rough = distinct(rough, at_most=_PURSUED, tolerance=_SIMILAR)
             starts = np.concatenate([rough.directions, near], axis=1)
-        maxima = distinct(
-            climb(self.architecture, self.X, v, starts), at_most=_REMEMBERED
-        )
+        rough = climb(self.architecture, self.single, v, starts)
+        rough = distinct(rough, at_most=_REMEMBERED).directions
+        maxima = maxima_at(self.architecture, self.X, v, rough)
         promising = maxima.values > _PROMISING * min(self.beta, maxima.largest)
         n_exact = np.clip(_EXACT_NUMBERS // self.X.size, *_SHARPENED)
         best = maxima.take(np.flatnonzero(promising)[:n_exact])
@@ -484,7 +490,7 @@ class _Search:
             return units
         solution = solve_given_cells(
             program,
-            tol=_EXACT,
+            tol=max(_EXACT, _EXACT_SHARE * self.tol),
             max_iter=300,
             start=self._point(program, group_of, units.joined(idle)),
         )
@@ -526,7 +532,8 @@ class _Search:
     def finish(self, status, price_at_zero):
         """Return the best network as a point of the program over its own cells."""
         units = self.best.merged(self.X)
-        if not self.is_polished and self._size(len(units)) <= _CHEAP:
+        is_small = self._size(len(units)) <= _CHEAP
+        if self.tol <= _COARSE and is_small and not self.is_polished:
             self._polish(units, units.longest(1.0))
         self.prove()
         units = self.best

@@ -162,7 +162,7 @@ def descend(
                 raise StopIteration
 
     start = np.concatenate([units.hidden.reshape(-1), units.output])
-    options = {"maxiter": n_steps, "maxcor": 20, "ftol": 1e-12, "gtol": 1e-12}
+    options = {"maxiter": n_steps, "maxcor": 10, "ftol": 1e-12, "gtol": 1e-12}
     flat = minimize(
         objective,
         start,

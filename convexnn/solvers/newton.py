@@ -33,10 +33,10 @@ __all__ = ["solve"]
 
 #: First sigma from zeros and from a given start, in units of one over the largest
 #: eigenvalue of X'X.
-_FIRST_SIGMA, _WARM_SIGMA = 1e2, 1e4
+_FIRST_SIGMA, _WARM_SIGMA = 1e2, 1e5
 
 #: Factor on sigma from one subproblem to the next, and where rounding asks for less.
-_GROWTH, _RETREAT = 2.0, 0.2
+_GROWTH, _RETREAT = 4.0, 0.2
 
 #: A subproblem is solved until its gap is this share of the step's proximal term.
 _INEXACTNESS = 0.5
