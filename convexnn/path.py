@@ -225,11 +225,12 @@ def relu_path(
 
 def trace(trainer, betas, *, is_warm=True):
     """Return the path of a trainer, each network started from the one before."""
-    trained, seconds, network = [], [], None
+    trained, seconds, network, known = [], [], None, None
     for beta in betas:
         started = time.process_time()
-        trained.append(trainer.train(beta, network))
-        network = trained[-1].network if is_warm else None
+        trained.append(trainer.train(beta, network, known))
+        if is_warm:
+            network, known = trained[-1].network, trained[-1].known
         seconds.append(time.process_time() - started)
     return ReLUPath(
         betas=np.asarray(betas, dtype=float),

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 __all__ = [
+    "PLAIN",
+    "SMOOTHED",
     "LocalMaxima",
     "climb",
     "distinct",
@@ -24,7 +26,14 @@ __all__ = [
 ]
 
 
-#: Relative step below which a climb has ended.
+#: Stages of a climb that is not to stall at kinks: widths of the smoothing, relative to
+#: the spread of a unit's pre-activations, and first steps.
+SMOOTHED = ((1.0, 1.0), (0.3, 0.5), (0.1, 0.3), (0.03, 0.1), (0.01, 0.05), (0.0, 0.03))
+
+#: The only stage of a climb from directions that are nearly maxima already.
+PLAIN = ((0.0, 1.0),)
+
+#: Relative step below which a stage has ended.
 _SHORTEST_STEP = 1e-3
 
 
@@ -86,7 +95,7 @@ def whitening(X):
 
 
 def draw_starts(white, n_starts, random_state, near):
-    """Draw directions to climb from: Gaussian, whitened, and near given ones.
+    """Draw directions to climb from: Gaussian, whitened, and close to given ones.
 
     Parameters
     ----------
@@ -97,74 +106,88 @@ def draw_starts(white, n_starts, random_state, near):
     random_state : numpy.random.RandomState
         Source of the directions.
     near : ndarray of shape (d, m)
-        Directions that are used as they are; the longest `n_starts` of them are
-        slightly perturbed too.
+        Directions, the longest `n_starts` of which are slightly perturbed.
 
     Returns
     -------
-    ndarray of shape (d, n_starts + m + min(m, n_starts))
+    ndarray of shape (d, n_starts + min(m, n_starts))
         Directions, not normalised.
     """
     d = len(white)
     drawn = random_state.standard_normal((d, n_starts))
     drawn[:, n_starts // 2 :] = white @ drawn[:, n_starts // 2 :]
     norms = np.linalg.norm(near, axis=0)
-    units = near / norms
-    longest = units[:, np.argsort(-norms, kind="stable")[:n_starts]]
-    shaken = longest + 0.3 / np.sqrt(d) * random_state.standard_normal(longest.shape)
-    return np.concatenate([drawn, units, shaken], axis=1)
+    longest = np.argsort(-norms, kind="stable")[:n_starts]
+    shaken = near[:, longest] / norms[longest]
+    shaken = shaken + 0.3 / np.sqrt(d) * random_state.standard_normal(shaken.shape)
+    return np.concatenate([drawn, shaken], axis=1)
 
 
-def climb(architecture, X, v, starts, *, n_steps=30):
+def climb(architecture, X, v, starts, *, stages=SMOOTHED, n_steps=15):
     """Climb ``abs(v' phi(X; u))`` on the unit sphere from many starts at once.
 
-    Every start has its own step, which doubles after success and shrinks after
-    failure, so no value ever falls.
+    Steps along gradients stall at the kinks of the units, where most maxima lie; those
+    of smoothed units do not. Within a stage every start has its own step, which doubles
+    after success and shrinks after failure, so that no smoothed value ever falls.
 
     Parameters
     ----------
     architecture : object
-        With ``correlate``, see :mod:`convexnn.architectures`.
+        With ``correlate`` and ``spread``, see :mod:`convexnn.architectures`.
     X : ndarray of shape (n, d)
         Inputs. All is done in their precision.
     v : ndarray of shape (n,)
         Dual point.
     starts : ndarray of shape (d, n_starts)
         Directions other than zero.
-    n_steps : int, default=30
-        Steps of each start.
+    stages : tuple of (float, float), default=SMOOTHED
+        Width of the smoothing and length of the first step of each stage: the width
+        relative to the root mean square of the pre-activations, 0 for none.
+    n_steps : int, default=15
+        Steps of each stage.
 
     Returns
     -------
-    LocalMaxima
-        One for every start, in their order.
+    ndarray of shape (d, n_starts)
+        Unit vectors where the climbs ended.
     """
     directions = (starts / np.linalg.norm(starts, axis=0)).astype(X.dtype)
     v = v.astype(X.dtype)
-    values, gradients = architecture.correlate(X, v, directions)
-    signs = np.where(values >= 0, 1.0, -1.0)
+    for width, first_step in stages:
+        widths = width * architecture.spread(X, directions) if width else None
+        _climb_stage(architecture, X, v, directions, widths, first_step, n_steps)
+    return directions
+
+
+def _climb_stage(architecture, X, v, directions, widths, first_step, n_steps):
+    """Climb with units smoothed to some widths, moving the directions in place."""
+    values, gradients = architecture.correlate(X, v, directions, widths)
+    signs = np.where(values >= 0, 1.0, -1.0).astype(X.dtype)
     values, gradients = np.abs(values), gradients * signs
-    steps = np.ones(len(values))
+    steps = np.full(len(values), first_step, dtype=X.dtype)
+    rounding = 1 + 4 * np.finfo(X.dtype).eps
+    tiny = np.finfo(X.dtype).tiny
     for _ in range(n_steps):
         moving = np.flatnonzero(steps >= _SHORTEST_STEP)
         if not len(moving):
             break
-        size = np.maximum(np.linalg.norm(gradients[:, moving], axis=0), 1e-300)
-        trial = directions[:, moving] + steps[moving] / size * gradients[:, moving]
-        trial /= np.linalg.norm(trial, axis=0)
-        reached, ahead = architecture.correlate(X, v, trial)
+        size = np.maximum(np.linalg.norm(gradients[:, moving], axis=0), tiny)
+        trial = directions[:, moving] + steps[moving] * (gradients[:, moving] / size)
+        lengths = np.linalg.norm(trial, axis=0)
+        trial /= np.maximum(lengths, tiny)
+        width = None if widths is None else widths[moving]
+        reached, ahead = architecture.correlate(X, v, trial, width)
         reached *= signs[moving]
-        better = reached > values[moving] * (1 + 1e-10)
+        better = (reached > values[moving] * rounding) & (lengths > tiny)
         gained = moving[better]
         directions[:, gained] = trial[:, better]
         gradients[:, gained] = ahead[:, better] * signs[gained]
         values[gained] = reached[better]
-        steps[moving] *= np.where(better, 2.0, 0.25)
-    return LocalMaxima(directions, values, signs)
+        steps[moving] *= np.where(better, 2.0, 0.25).astype(X.dtype)
 
 
 def maxima_at(architecture, X, v, directions):
-    """Return ``abs(v' phi(X; u))`` at directions found in a lower precision.
+    """Return ``abs(v' phi(X; u))`` at directions where climbing ended.
 
     Parameters
     ----------
@@ -194,7 +217,7 @@ def distinct(maxima, *, above=0.0, at_most=40, tolerance=1e-3):
     Parameters
     ----------
     maxima : LocalMaxima
-        From :func:`climb`.
+        From :func:`maxima_at`.
     above : float, default=0.0
         Smaller ones are left out.
     at_most : int, default=40
@@ -223,8 +246,6 @@ def distinct(maxima, *, above=0.0, at_most=40, tolerance=1e-3):
 
 def sharpen(architecture, X, v, maxima):
     """Move each direction on to a local maximum, exactly.
-
-    Steps along gradients stall at the kinks, where most maxima lie.
 
     Parameters
     ----------

@@ -59,6 +59,8 @@ class Trained:
         What the backend said last.
     gap : float
         Relative duality gap before any cut to `max_neurons`: what `tol` bounds.
+    known : object
+        What training with another penalty can begin with, None if there is nothing.
     """
 
     network: ReLUNetwork
@@ -68,6 +70,7 @@ class Trained:
     n_iter: int
     status: str
     gap: float
+    known: object
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,7 @@ class Trainer:
     verbose: int = 0
     random_state: int | np.random.RandomState = 0
 
-    def train(self, beta, start=None):
+    def train(self, beta, start=None, known=None):
         """Train a network.
 
         Parameters
@@ -122,6 +125,8 @@ class Trainer:
             Penalty, in the caller's units.
         start : ReLUNetwork, default=None
             Network of the same activation to start from.
+        known : object, default=None
+            From another :class:`Trained` of this trainer.
 
         Returns
         -------
@@ -136,7 +141,7 @@ class Trainer:
             the objective overflows.
         """
         scaled = check_penalty(beta, self.samples.beta_scale)
-        program, point, price = self._reach(scaled, start)
+        program, point, price, known = self._reach(scaled, start, known)
         gap = point.certificate.relative_gap
         if self.max_neurons is not None:
             point = cap_width(
@@ -153,6 +158,7 @@ class Trainer:
             n_iter=point.n_iter,
             status=point.status,
             gap=gap,
+            known=known,
         )
 
     def beta_max(self):
@@ -165,7 +171,7 @@ class Trainer:
         silencing = 2 * np.abs(at_zero) @ np.linalg.norm(self.samples.X, axis=1)
         if silencing == 0:
             return 0.0
-        return self._reach(silencing, None)[2] * self.samples.beta_scale
+        return self._reach(silencing)[2] * self.samples.beta_scale
 
     @property
     def _architecture(self):
@@ -200,14 +206,14 @@ class Trainer:
             "verbose": int(self.verbose),
         }
 
-    def _reach(self, beta, start):
-        """Return program, point, and the price of the zero network, all scaled."""
+    def _reach(self, beta, start=None, known=None):
+        """Return program, point, price of the zero network, and what is known."""
         is_free = isinstance(self.cells, str) and self.cells == "auto"
         reach = self._search if self.backend.search and is_free else self._solve
         with _linear_algebra_threads().limit(limits=1, user_api="blas"):
-            return reach(beta, start)
+            return reach(beta, start, known)
 
-    def _solve(self, beta, start):
+    def _solve(self, beta, start, known):
         """Solve the program over the listed cells."""
         program = self._architecture.program(
             self.samples.X, self._loss, beta, self._listed_cells
@@ -216,9 +222,9 @@ class Trainer:
             start = self._architecture.locate(program, start, self.samples)
         point = solve_program(program, self.backend, start=start, **self._settings)
         at_zero = program.loss.dual_point(np.zeros(len(self.samples.y)))
-        return program, point, price_groups(program, at_zero).largest
+        return program, point, price_groups(program, at_zero).largest, known
 
-    def _search(self, beta, start):
+    def _search(self, beta, start, known):
         """Train a network whose cells the backend finds itself."""
         if start is not None:
             start = program_directions(start, self.samples), np.sign(start.output)
@@ -227,7 +233,8 @@ class Trainer:
             self._loss,
             beta,
             start=start,
+            known=known,
             random_state=check_random_state(self.random_state),
             **self._settings,
         )
-        return found.program, found.point, found.price_at_zero
+        return found.program, found.point, found.known.price_at_zero, found.known

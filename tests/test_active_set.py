@@ -7,9 +7,20 @@ from hypothesis import strategies as st
 
 from convexnn import ConvexReLURegressor
 from convexnn.architectures import ReLU
+from convexnn.cells import enumerate_cells
+from convexnn.certificate import price_groups
 from convexnn.datasets import load_shipped, make_relu_teacher
 from convexnn.losses import SquaredLoss
-from convexnn.pricing import climb, distinct, draw_starts, relu_price_bound, whitening
+from convexnn.pricing import (
+    PLAIN,
+    SMOOTHED,
+    climb,
+    distinct,
+    draw_starts,
+    maxima_at,
+    relu_price_bound,
+    whitening,
+)
 from convexnn.solvers.descent import Units, descend
 
 SEARCH = {"solver": "active_set", "random_state": 0}
@@ -84,10 +95,10 @@ def test_a_cell_that_climbing_missed_is_found_by_the_proof(monkeypatch):
     X, y = make_relu_teacher(30, 2, noise=0.3, random_state=0)
     expected = ConvexReLURegressor(beta=0.3, **SEARCH).fit(X, y)
 
-    def blind(architecture, X, v, starts):
-        return climb(architecture, X, v, starts[:, -1:], n_steps=1)
+    def blind(architecture, X, v, starts, **options):
+        return climb(architecture, X, v, starts[:, -1:], n_steps=1, **options)
 
-    monkeypatch.setattr("convexnn.solvers.active_set.climb", blind)
+    monkeypatch.setattr("convexnn.solvers.pricer.climb", blind)
     found = ConvexReLURegressor(beta=0.3, **SEARCH).fit(X, y)
     assert found.certificate_.scope == "all"
     assert found.certificate_.dual <= expected.objective_
@@ -204,7 +215,7 @@ def test_bound_covers_every_direction(seed):
     X, v = random_dual_point(seed)
     directions = np.random.default_rng(seed + 1).standard_normal((3, 2000))
     directions /= np.linalg.norm(directions, axis=0)
-    found = climb(ReLU(), X, v, directions)
+    found = maxima_at(ReLU(), X, v, climb(ReLU(), X, v, directions, stages=PLAIN))
     assert np.abs(v @ np.maximum(X @ directions, 0)).max() <= found.largest
     assert found.largest <= relu_price_bound(X, v)
 
@@ -213,7 +224,8 @@ def test_climbing_ends_where_the_gradient_points():
     X, v = random_dual_point(0)
     none = np.zeros((3, 0))
     starts = draw_starts(whitening(X), 64, np.random.RandomState(0), none)
-    best = distinct(climb(ReLU(), X, v, starts, n_steps=200), at_most=1)
+    found = climb(ReLU(), X, v, starts, stages=PLAIN, n_steps=200)
+    best = distinct(maxima_at(ReLU(), X, v, found), at_most=1)
     u, sign = best.directions[:, 0], best.signs[0]
     gradient = sign * X.T @ (v * (X @ u > 0))
     cosine = u @ gradient / np.linalg.norm(gradient)
@@ -221,10 +233,45 @@ def test_climbing_ends_where_the_gradient_points():
     assert cosine > 1 - 1e-3 or np.abs(X @ u).min() < 1e-2
 
 
+def test_smoothed_climbing_passes_kinks():
+    reached = {SMOOTHED: [], PLAIN: []}
+    for seed in range(20):
+        X, v = random_dual_point(seed)
+        loss = SquaredLoss(v, np.ones(20), intercept=False)
+        program = ReLU().program(X, loss, 1.0, enumerate_cells(X))
+        largest = price_groups(program, v).largest
+        starts = np.random.default_rng(seed).standard_normal((3, 32))
+        for stages, values in reached.items():
+            ends = climb(ReLU(), X, v, starts, stages=stages)
+            values.append(maxima_at(ReLU(), X, v, ends).values / largest)
+    assert np.max(reached[SMOOTHED]) <= 1 + 1e-9
+    assert np.mean(np.max(reached[SMOOTHED], axis=1) > 0.99) > 0.5
+    assert np.mean(reached[SMOOTHED]) > np.mean(reached[PLAIN])
+
+
+@pytest.mark.parametrize("width", [0.01, 0.5])
+def test_gradients_of_smoothed_correlations(width):
+    X, v = random_dual_point(3)
+    directions = np.random.default_rng(0).standard_normal((3, 4))
+    widths = width * ReLU().spread(X, directions)
+    values, gradients = ReLU().correlate(X, v, directions, widths)
+    plain, _ = ReLU().correlate(X, v, directions)
+    assert np.all(np.abs(values - plain) <= 0.25 * np.abs(v).sum() * widths)
+    for k in range(3):
+        shift = np.zeros_like(directions)
+        shift[k] = 1e-6
+        ahead, behind = (
+            ReLU().correlate(X, v, directions + sign * shift, widths)[0]
+            for sign in (1, -1)
+        )
+        slopes = (ahead - behind) / 2e-6
+        np.testing.assert_allclose(slopes, gradients[k], rtol=1e-5, atol=1e-6)
+
+
 def test_distinct_keeps_one_of_each():
     X, v = random_dual_point(1)
     starts = np.tile(np.random.default_rng(0).standard_normal((3, 4)), 5)
-    kept = distinct(climb(ReLU(), X, v, starts))
+    kept = distinct(maxima_at(ReLU(), X, v, climb(ReLU(), X, v, starts)))
     assert 1 <= len(kept.values) <= 4
     assert np.all(np.diff(kept.values) <= 0)
 

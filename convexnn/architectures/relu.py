@@ -29,7 +29,15 @@ class ReLU:
         """Return ``(X u)_+`` for each column u, of shape (n, n_directions)."""
         return np.maximum(X @ directions, 0)
 
-    def correlate(self, X, v, directions):
+    def spread(self, X, directions):
+        """Return the root mean square of ``X u`` over the rows for each column u."""
+        squares = np.zeros(directions.shape[1], dtype=directions.dtype)
+        for rows in _blocks(X, directions):
+            values = X[rows] @ directions
+            squares += np.einsum("ij,ij->j", values, values)
+        return np.sqrt(squares / len(X))
+
+    def correlate(self, X, v, directions, widths=None):
         """Return ``v' (X u)_+`` for each column u, and its gradient.
 
         Parameters
@@ -40,6 +48,11 @@ class ReLU:
             Dual point.
         directions : ndarray of shape (d, m)
             Weights of the units, one a column, of any norm.
+        widths : ndarray of shape (m,), default=None
+            Half the width of a parabola in place of the kink of each unit, in units
+            of its pre-activations: ``(z + width)^2 / (4 width)`` between -width and
+            width, of slope ``(z + width) / (2 width)``. None for the units as they
+            are.
 
         Returns
         -------
@@ -49,12 +62,25 @@ class ReLU:
             Their derivatives by the directions.
         """
         gradients = np.zeros_like(directions)
-        n_rows = max(_BLOCK // max(directions.shape[1], 1), 16)
-        for first in range(0, len(X), n_rows):
-            rows = slice(first, first + n_rows)
-            active = (X[rows] @ directions > 0) * v[rows, None]
-            gradients += X[rows].T @ active
-        return np.sum(directions * gradients, axis=0), gradients
+        excess = np.zeros(directions.shape[1], dtype=directions.dtype)
+        if widths is not None:
+            # Units that are zero everywhere have no spread.
+            widths = np.maximum(widths, np.finfo(directions.dtype).tiny ** 0.5)
+            scaled = directions * (0.5 / widths)
+        for rows in _blocks(X, directions):
+            if widths is None:
+                slopes = (X[rows] @ directions > 0) * v[rows, None]
+            else:
+                slopes = X[rows] @ scaled
+                slopes += directions.dtype.type(0.5)
+                np.clip(slopes, 0, 1, out=slopes)
+                # The unit itself is z * slope + width * slope * (1 - slope).
+                excess += v[rows] @ slopes
+                excess -= np.einsum("i,ij,ij->j", v[rows], slopes, slopes)
+                slopes *= v[rows, None]
+            gradients += X[rows].T @ slopes
+        values = np.sum(directions * gradients, axis=0)
+        return (values if widths is None else values + widths * excess), gradients
 
     def ascend_cells(self, X, v, direction, n_cells=20):
         """Raise ``v' (X u)_+`` over the unit ball, exactly within each cell visited.
@@ -181,3 +207,10 @@ class ReLU:
         return sum_into_groups(
             program, network, directions, disagreement.argmin(axis=1)
         )
+
+
+def _blocks(X, directions):
+    """Yield slices of rows whose pre-activations fit a cache."""
+    n_rows = max(_BLOCK // max(directions.shape[1], 1), 16)
+    for first in range(0, len(X), n_rows):
+        yield slice(first, first + n_rows)

@@ -164,8 +164,8 @@ class ConvexReLURegressor(TwoLayerRegressor):
     True
     >>> model[-1].certificate_.scope
     'search'
-    >>> round(model.score(X, y), 2)
-    0.58
+    >>> bool(model.score(X, y) > 0.5)
+    True
     """
 
     _parameter_constraints: dict = {

@@ -28,21 +28,14 @@ from ..cells import enumerate_cells, given_cells
 from ..certificate import Certificate, feasible_point, price_groups
 from ..cones import project_on_cone
 from ..history import Clock
-from ..pricing import (
-    climb,
-    distinct,
-    draw_starts,
-    maxima_at,
-    relu_price_bound,
-    sharpen,
-    whitening,
-)
+from ..pricing import distinct, maxima_at, relu_price_bound
 from ..program import ConvexProgram
 from .descent import Units, descend
 from .driver import CertifiedPoint, prune
 from .newton import solve as solve_given_cells
+from .pricer import Pricer
 
-__all__ = ["Found", "search"]
+__all__ = ["Found", "Known", "search"]
 
 _ZERO = "the zero network is optimal"
 
@@ -59,22 +52,14 @@ _STAGES = ((0.01, 100), (0.001, 100))
 #: Relative decrease per step below which a descent from random units ends.
 _SLOW = 2e-5
 
-#: Local maxima that are kept as starts of the next climb, and that enter the network in
-#: a round, at most.
-_REMEMBERED = 512
-_ENTERING = 100
+#: Local maxima that enter the network in a round, at most.
+_ENTERING = 200
 
-#: Share of beta, or of the largest price, above which a local maximum is made exact;
-#: the fewest and the most that are, by how many numbers of X can be gone through.
-_PROMISING = 0.95
-_SHARPENED = (10, 100)
-_EXACT_NUMBERS = 20_000_000
+#: Price, as a share of beta, from which a direction is worth bringing in.
+_VIOLATED = 1 + 1e-4
 
-#: Rows beyond which climbing begins on every second row, or fewer; how many directions,
-#: distinct up to 1 minus this cosine, then climb on over all rows.
-_MANY_ROWS = 5000
-_PURSUED = 64
-_SIMILAR = 1e-2
+#: One in so many starts price the zero network where a better one is known.
+_FEWER = 4
 
 #: Most cells of a whole arrangement, of at most this rank, that prices are proved over.
 _ENUMERABLE = 5000
@@ -115,6 +100,22 @@ _WORTHWHILE = 0.05
 
 
 @dataclass(frozen=True)
+class Known:
+    """What searches on the same data share, whatever their penalty.
+
+    Attributes
+    ----------
+    price_at_zero : float
+        Largest price found for the zero network: an estimate of beta_max from below.
+    directions : ndarray of shape (d, n_directions)
+        Local maxima of the prices of the last dual point.
+    """
+
+    price_at_zero: float
+    directions: np.ndarray
+
+
+@dataclass(frozen=True)
 class Found:
     """What a search ends with.
 
@@ -124,17 +125,27 @@ class Found:
         Program over the cells of the network found.
     point : CertifiedPoint
         The network as a point of that program, with scope "search".
-    price_at_zero : float
-        Largest price found for the zero network: an estimate of beta_max from below.
+    known : Known
+        What a search with another penalty can begin with.
     """
 
     program: ConvexProgram
     point: CertifiedPoint
-    price_at_zero: float
+    known: Known
 
 
 def search(
-    X, loss, beta, *, tol, max_iter, start=None, verbose=0, options=None, random_state
+    X,
+    loss,
+    beta,
+    *,
+    tol,
+    max_iter,
+    start=None,
+    known=None,
+    verbose=0,
+    options=None,
+    random_state,
 ):
     """Train a two-layer ReLU network without a list of cells.
 
@@ -152,6 +163,8 @@ def search(
         Largest number of rounds; no more than 60 are made.
     start : tuple of ndarray, default=None
         Vectors of shape (d, m) and signs of shape (m,) of a network to start from.
+    known : Known, default=None
+        From a search on the same data, to begin with if there is a start.
     verbose : int, default=0
         From 1 on, print a line a round.
     options : dict, default=None
@@ -165,7 +178,7 @@ def search(
     Returns
     -------
     Found
-        Network, certificate of scope "search", and the price of the zero network.
+        Network, certificate of scope "search", and what a further search can use.
 
     Raises
     ------
@@ -180,16 +193,17 @@ def search(
             )
     run = _Search(X, loss, beta, tol, settings, verbose, random_state)
     if run.is_surely_zero():
-        return run.finish(_ZERO, run.price_zero())
-    units = run.begin(start)
-    price_at_zero = run.price_zero()
-    if price_at_zero <= beta:
+        run.price_zero()
+        return run.finish(_ZERO)
+    units = run.begin(start, known)
+    if run.price_at_zero <= beta:
         run.forget()
-        return run.finish(_ZERO, price_at_zero)
-    widths = run.wider_starts(price_at_zero)
+        return run.finish(_ZERO)
+    widths = run.wider_starts()
     status = "round limit"
-    for _ in range(min(max_iter, _MOST_ROUNDS)):
-        run.price(units)
+    for k in range(min(max_iter, _MOST_ROUNDS)):
+        if k or not run.recall(units):
+            run.price(units)
         run.report(units)
         if run.gap <= tol and run.confirm() <= tol:
             status = "tolerance reached"
@@ -201,7 +215,7 @@ def search(
             units = run.start_again(widths.pop(0))
         else:
             units = run.improve(units)
-    return run.finish(status, price_at_zero)
+    return run.finish(status)
 
 
 class _Search:
@@ -209,27 +223,24 @@ class _Search:
 
     def __init__(self, X, loss, beta, tol, settings, verbose, random_state):
         self.X, self.loss, self.beta, self.tol = X, loss, beta, tol
-        self.white = whitening(X)
-        self.thinning = -(-len(X) // _MANY_ROWS)
-        self.single = X.astype(np.float32)
-        self.thin = self.single[:: self.thinning]
         self.architecture = ReLU()
+        self.pricer = Pricer(self.architecture, X, settings["n_starts"], random_state)
         self.settings = settings
         self.verbose = verbose
         self.random_state = random_state
         self.clock = Clock()
+        self.zero = Units(np.zeros((X.shape[1], 0)), np.zeros(0))
+        self.at_zero = self.value(self.zero)
         self.forget()
         self.dual = self.bound = self.largest_price = 0.0
         self.dual_point = np.zeros(len(X))
-        self.remembered = np.zeros((X.shape[1], 0))
         self.n_rounds = self.n_waited = 0
         self.is_warm = self.is_proved = self.is_polished = False
         self._last = (np.inf, -np.inf)
 
     def forget(self):
         """Go back to the zero network."""
-        self.best = Units(np.zeros((self.X.shape[1], 0)), np.zeros(0))
-        self.primal = self.value(self.best)
+        self.best, self.primal = self.zero, self.at_zero
 
     @property
     def gap(self):
@@ -269,14 +280,28 @@ class _Search:
         return ConvexProgram(self.X, self.loss, self.beta, cells, has_cones=True)
 
     def price_zero(self):
-        """Return the price at the zero network; unless proved, it is an estimate."""
-        self.price(Units(np.zeros((self.X.shape[1], 0)), np.zeros(0)))
-        if self.arrangement is None:
-            return self.maxima.largest
-        return price_groups(self.arrangement, self.dual_point).largest
+        """Price the zero network, from fewer starts if another is better."""
+        share = 1 if self.primal >= self.at_zero else _FEWER
+        self.price(self.zero, share)
+        self.price_at_zero = self.maxima.largest
+        if self.arrangement is not None:
+            prices = price_groups(self.arrangement, self.dual_point)
+            self.price_at_zero = prices.largest
 
-    def begin(self, start):
-        """Return a start, if it is any good, or units descended from random ones."""
+    def begin(self, start, known):
+        """Return a start, if it is any good, or units descended from random ones.
+
+        The price of the zero network is taken from what is known or found.
+        """
+        units = self._first_units(start)
+        if self.is_warm and known is not None:
+            self.price_at_zero = known.price_at_zero
+            self.pricer.remembered = known.directions
+        else:
+            self.price_zero()
+        return units
+
+    def _first_units(self, start):
         if start is not None:
             self.consider(Units.from_groups(*start))
             self.is_warm = len(self.best) > 0
@@ -286,11 +311,11 @@ class _Search:
         units = self._descend(self.random_units(n_units), ((0.0, 60),))
         return self._descend(units, _FIRST_STAGES, _SLOW)
 
-    def wider_starts(self, price_at_zero):
+    def wider_starts(self):
         """Return the widths of further random starts, in ascending order."""
         if self.is_warm:
             return []
-        growth = max(0.1 * price_at_zero / self.beta, 1.0) ** 0.9
+        growth = max(0.1 * self.price_at_zero / self.beta, 1.0) ** 0.9
         widest = min(int(_NARROWEST * growth), 2 * len(self.X))
         widest = self.settings.get("n_units", widest)
         widths = [widest]
@@ -307,7 +332,7 @@ class _Search:
     def random_units(self, m):
         """Return balanced Gaussian units of alternating sign."""
         d = self.X.shape[1]
-        start = self.value(Units(np.zeros((d, 0)), np.zeros(0)))
+        start = self.at_zero
         directions = self.random_state.standard_normal((d, m))
         directions /= np.linalg.norm(directions, axis=0)
         size = 0.1 * start / (self.beta * m)
@@ -334,12 +359,24 @@ class _Search:
             )
         return self.consider(units.merged(self.X))
 
-    def price(self, units):
-        """Climb from many starts and update the dual bound."""
-        v = self.loss.dual_point(
-            self.architecture.atoms(self.X, units.hidden) @ units.output
-        )
-        self.maxima = self._climb(v, units.hidden)
+    def _dual_point(self, units):
+        """Return the dual point of some units."""
+        outputs = self.architecture.atoms(self.X, units.hidden) @ units.output
+        return self.loss.dual_point(outputs)
+
+    def recall(self, units):
+        """Return whether known directions are enough to go on with, without climbing.
+
+        They bring in units, but tell nothing about the price of the dual point.
+        """
+        v, known = self._dual_point(units), self.pricer.remembered
+        self.maxima = maxima_at(self.architecture, self.X, v, known)
+        return self.maxima.largest > self.beta * _VIOLATED
+
+    def price(self, units, share=1):
+        """Climb from many starts, or one in `share`, and update the dual bound."""
+        v = self._dual_point(units)
+        self.maxima = self.pricer.climb(v, units.hidden, self.beta, share)
         dual = self._dual_value(v, self.maxima.largest)
         self.bound = max(self.bound, self._dual_value(v, relu_price_bound(self.X, v)))
         self._doubt(self.maxima.directions)
@@ -347,28 +384,6 @@ class _Search:
             self.dual, self.dual_point = dual, v
             self.largest_price = self.maxima.largest
             self.is_proved = False
-
-    def _climb(self, v, near):
-        """Return distinct local maxima of the prices of a dual point."""
-        starts = draw_starts(
-            self.white, self.settings["n_starts"], self.random_state, near
-        )
-        starts = np.concatenate([starts, self.remembered], axis=1)
-        if self.thinning > 1:
-            rows = slice(None, None, self.thinning)
-            rough = climb(self.architecture, self.thin, v[rows], starts)
-            rough = distinct(rough, at_most=_PURSUED, tolerance=_SIMILAR)
-            starts = np.concatenate([rough.directions, near], axis=1)
-        rough = climb(self.architecture, self.single, v, starts)
-        rough = distinct(rough, at_most=_REMEMBERED).directions
-        maxima = maxima_at(self.architecture, self.X, v, rough)
-        promising = maxima.values > _PROMISING * min(self.beta, maxima.largest)
-        n_exact = np.clip(_EXACT_NUMBERS // self.X.size, *_SHARPENED)
-        best = maxima.take(np.flatnonzero(promising)[:n_exact])
-        best = sharpen(self.architecture, self.X, v, best)
-        maxima = distinct(best.joined(maxima), at_most=_REMEMBERED)
-        self.remembered = maxima.directions
-        return maxima
 
     def _doubt(self, directions):
         """Hold the best dual point against directions found for another."""
@@ -380,7 +395,9 @@ class _Search:
 
     def confirm(self):
         """Price the best dual point from fresh starts; return the gap that is left."""
-        self._doubt(self._climb(self.dual_point, self.best.hidden).directions)
+        self._doubt(
+            self.pricer.climb(self.dual_point, self.best.hidden, self.beta).directions
+        )
         if self.gap <= self.tol:
             self.prove()
         return self.gap
@@ -396,7 +413,7 @@ class _Search:
             missed = project_on_cone(
                 self.X, program.side[:, group], program.correlations(v)[:, group]
             )
-            self.remembered = np.column_stack([self.remembered, missed.point])
+            self.pricer.remember(missed.point)
             self.largest_price = prices.largest
             self.dual = self._dual_value(v, prices.largest)
         self.is_proved = True
@@ -407,7 +424,7 @@ class _Search:
 
     def improve(self, units):
         """Make one round: bring in the new directions, polish or descend."""
-        fresh = distinct(self.maxima, above=self.beta * (1 + 1e-4), at_most=_ENTERING)
+        fresh = distinct(self.maxima, above=self.beta * _VIOLATED, at_most=_ENTERING)
         new = Units.from_groups(fresh.directions, fresh.signs)
         merged = units.merged(self.X).longest(_DUST)
         limit = _AFFORDABLE if self.n_waited else _CHEAP
@@ -529,7 +546,7 @@ class _Search:
                 f"gap {self.gap:.2e} (estimate), {len(units)} neurons, {seconds:.2f} s"
             )
 
-    def finish(self, status, price_at_zero):
+    def finish(self, status):
         """Return the best network as a point of the program over its own cells."""
         units = self.best.merged(self.X)
         is_small = self._size(len(units)) <= _CHEAP
@@ -552,7 +569,7 @@ class _Search:
         self.clock.record(certificate.primal, certificate.dual, len(units))
         n_iter = max(self.n_rounds, 1)
         point = CertifiedPoint(U, certificate, n_iter, status, self.clock.history())
-        return Found(program, point, price_at_zero)
+        return Found(program, point, Known(self.price_at_zero, self.pricer.remembered))
 
 
 def _packed(patterns):

@@ -89,7 +89,10 @@ class NewtonSystem:
         goal = _RESIDUAL**2 * square
         for _ in range(_PRODUCTS):
             product = times(direction)
-            length = square / (direction @ product)
+            curvature = direction @ product
+            if not curvature > 0:  # rounding has won
+                return None
+            length = square / curvature
             step = step + length * direction
             residual = residual - length * product
             square, previous = residual @ residual, square
