@@ -15,6 +15,12 @@ __all__ = ["NewtonSystem"]
 #: Residual, relative to the gradient, and products of conjugate gradients.
 _RESIDUAL, _PRODUCTS = 0.1, 60
 
+#: Directions, as a share of the rows, up to which the system is of their size.
+_SMALLER = 0.7
+
+#: Numbers in a block of directions.
+_BLOCK = 2**20
+
 
 class NewtonSystem:
     """Solves ``(I + sigma * A J A') step = -gradient`` at a proximal point.
@@ -65,10 +71,17 @@ class NewtonSystem:
             self._hard = sigma
         if bases is None and d * len(point.groups) > n:
             return -_solve(self._by_patterns(point, sigma), gradient)
-        rows = self._directions(point, bases, sigma)
-        if len(rows) > n:
-            return -_solve(_gram(rows.T), gradient)
-        return rows.T @ _solve(_gram(rows), rows @ gradient) - gradient
+        sizes = _sizes(point, bases, d)
+        if sizes.sum() <= _SMALLER * n:
+            parts = [self._directions(point, bases, sigma, p) for p in _parts(sizes, n)]
+            rows = parts[0] if len(parts) == 1 else np.concatenate(parts)
+            matrix = _add_gram(np.eye(len(rows), order="F"), rows.T, transposed=True)
+            return rows.T @ _solve(matrix, rows @ gradient) - gradient
+        matrix = np.eye(n, order="F")
+        for groups in _parts(sizes, n):
+            rows = self._directions(point, bases, sigma, groups)
+            matrix = _add_gram(matrix, rows.T, transposed=False)
+        return -_solve(matrix, gradient)
 
     def _by_products(self, point, sigma):
         """Return an approximate step by conjugate gradients, None if it takes long."""
@@ -101,23 +114,24 @@ class NewtonSystem:
             direction = residual + (square / previous) * direction
         return None
 
-    def _directions(self, point, bases, sigma):
-        """Return the rows of ``sqrt(sigma J) A'``, those of J's null space left out."""
-        long = np.sqrt(sigma * point.shrinkage)
+    def _directions(self, point, bases, sigma, groups):
+        """Return rows of ``sqrt(sigma J) A'``, those of J's null space left out."""
+        directions = point.directions[:, groups]
+        long = np.sqrt(sigma * point.shrinkage[groups])
         along = np.sqrt(sigma) - long
-        d, k = point.directions.shape
+        d, k = directions.shape
         if bases is None:
             sizes = np.full(k, d)
             factors = np.tile(np.eye(d), (k, 1))
         else:
-            sizes = np.array([basis.shape[1] for basis in bases])
-            factors = np.concatenate([basis.T for basis in bases])
+            sizes = np.array([basis.shape[1] for basis in bases[groups]])
+            factors = np.concatenate([basis.T for basis in bases[groups]])
         owner = np.repeat(np.arange(k), sizes)
-        inner = np.einsum("ij,ij->i", factors, point.directions.T[owner])
+        inner = np.einsum("ij,ij->i", factors, directions.T[owner])
         factors = factors * long[owner, None]
-        factors += (along[owner] * inner)[:, None] * point.directions.T[owner]
+        factors += (along[owner] * inner)[:, None] * directions.T[owner]
         rows = factors @ self.X.T
-        rows *= np.ascontiguousarray(point.mask.T)[owner]
+        rows *= np.ascontiguousarray(point.mask[:, groups].T)[owner]
         if self.constant is not None:
             rows -= np.outer(rows @ self.constant, self.constant)
         return rows
@@ -145,11 +159,28 @@ class NewtonSystem:
         return matrix
 
 
-def _gram(rows):
-    """Return the lower triangle of ``rows @ rows.T + I``."""
-    matrix = dsyrk(1.0, rows.T, trans=1, lower=1)
-    matrix[np.diag_indices_from(matrix)] += 1.0
-    return matrix
+def _sizes(point, bases, d):
+    """Return the number of directions in which each group can move."""
+    if bases is None:
+        return np.full(len(point.groups), d)
+    return np.array([basis.shape[1] for basis in bases])
+
+
+def _parts(sizes, n):
+    """Yield slices of groups whose directions fit a block."""
+    part = np.cumsum(sizes) * n // _BLOCK
+    ends = np.append(np.flatnonzero(np.diff(part)) + 1, len(sizes))
+    first = 0
+    for end in ends:
+        yield slice(first, int(end))
+        first = int(end)
+
+
+def _add_gram(matrix, factor, *, transposed):
+    """Add ``factor @ factor.T``, or the other way round, to the lower triangle."""
+    return dsyrk(
+        1.0, factor, beta=1.0, c=matrix, trans=transposed, lower=1, overwrite_c=1
+    )
 
 
 def _solve(matrix, vector):
