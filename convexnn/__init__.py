@@ -5,10 +5,15 @@ objective is from the optimum. Importing the package loads no solver backend and
 plotting library.
 """
 
-from .estimators import ConvexReLURegressor, ConvexReLURegressorCV
+from .estimators import (
+    ConvexCNNRegressor,
+    ConvexReLURegressor,
+    ConvexReLURegressorCV,
+)
 from .path import relu_path
 
 __all__ = [
+    "ConvexCNNRegressor",
     "ConvexReLURegressor",
     "ConvexReLURegressorCV",
     "__version__",

@@ -1,6 +1,7 @@
 """scikit-learn's side: parameters, validation, fitted attributes."""
 
+from .convex_cnn import ConvexCNNRegressor
 from .convex_relu import ConvexReLURegressor
 from .convex_relu_cv import ConvexReLURegressorCV
 
-__all__ = ["ConvexReLURegressor", "ConvexReLURegressorCV"]
+__all__ = ["ConvexCNNRegressor", "ConvexReLURegressor", "ConvexReLURegressorCV"]

@@ -1,0 +1,193 @@
+"""Backends for the relaxation of convolutional networks: their table, one way in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+import numpy as np
+
+from ..relaxation import Judgement, RelaxationProgram
+from .registry import Backend
+from .solution import SolverError
+
+__all__ = [
+    "RELAXATION_BACKENDS",
+    "FilterPoint",
+    "Relaxed",
+    "UnboundedError",
+    "select_relaxation_backend",
+    "solve_relaxation",
+]
+
+
+@dataclass(frozen=True)
+class FilterPoint:
+    """What a backend returns.
+
+    Attributes
+    ----------
+    w : ndarray of shape (p,)
+        Filter.
+    multipliers : ndarray of shape (n, k)
+        Multipliers of ``z_ij >= X_ij w`` for the objective divided by beta.
+    n_iter : int
+        Iterations spent.
+    status : str
+        What the backend says of the point.
+    """
+
+    w: np.ndarray
+    multipliers: np.ndarray
+    n_iter: int
+    status: str
+
+
+@dataclass(frozen=True)
+class Relaxed:
+    """A solved program: its filter, and what is known about it.
+
+    Attributes
+    ----------
+    program : RelaxationProgram
+        The program.
+    point : FilterPoint
+        What the backend returned.
+    judgement : Judgement
+        Value, bound and violation, computed from the point.
+    """
+
+    program: RelaxationProgram
+    point: FilterPoint
+    judgement: Judgement
+
+
+class UnboundedError(SolverError):
+    """The program has no solution: some filter lowers it without end."""
+
+
+def _backend(name, expresses, *requires):
+    place = f"convexnn.solvers.relaxation_{name}:solve"
+    return Backend(name, place, frozenset(expresses), requires)
+
+
+#: In the order of preference of solver="auto". A backend is called as ``solve(program,
+#: *, tol, max_iter, verbose)`` and returns a :class:`FilterPoint`.
+RELAXATION_BACKENDS = {
+    backend.name: backend
+    for backend in (
+        _backend("interior_point", ("quadratic", "linear")),
+        _backend("osqp", ("quadratic", "linear", "naive"), "osqp"),
+        _backend("highs", ("linear",)),
+        _backend("cvxpy", ("quadratic", "linear", "naive"), "cvxpy"),
+    )
+}
+
+#: How the kinds of programs are asked for.
+_ASKED_BY = {"quadratic": "beta > 0", "linear": "beta='limit'", "naive": "beta=0"}
+
+
+def select_relaxation_backend(name, kind):
+    """Return the backend of that name after checking that it can be used.
+
+    Parameters
+    ----------
+    name : str
+        A backend's name, or "auto" for the first that fits.
+    kind : {"quadratic", "linear", "naive"}
+        Form of the program.
+
+    Returns
+    -------
+    Backend
+        The backend.
+
+    Raises
+    ------
+    ValueError
+        If it is unknown, not installed, or cannot express the program. The message
+        names those that can be used.
+
+    Examples
+    --------
+    >>> from convexnn.solvers.relaxation import select_relaxation_backend
+    >>> select_relaxation_backend("auto", "naive").name
+    'osqp'
+    """
+    usable = [
+        backend.name
+        for backend in RELAXATION_BACKENDS.values()
+        if kind in backend.expresses and backend.is_installed
+    ]
+    chosen = usable[0] if name == "auto" and usable else name
+    allowed = f"Allowed for {_ASKED_BY[kind]}: 'auto', " + ", ".join(map(repr, usable))
+    backend = RELAXATION_BACKENDS.get(chosen)
+    if backend is None:
+        raise ValueError(
+            f"solver={name!r} is not a known backend of the relaxation. {allowed}."
+        )
+    if kind not in backend.expresses:
+        raise ValueError(
+            f"solver={name!r} cannot express the {kind} program. {allowed}."
+        )
+    if not backend.is_installed:
+        missing = ", ".join(m for m in backend.requires if find_spec(m) is None)
+        raise ValueError(
+            f"solver={name!r} needs {missing}, which is not installed. {allowed}."
+        )
+    return backend
+
+
+def solve_relaxation(program, backend, *, tol, max_iter, verbose=0):
+    """Solve a program and judge what the backend returns.
+
+    Parameters
+    ----------
+    program : RelaxationProgram
+        The program; labels should be of the order of 1.
+    backend : Backend
+        From :func:`select_relaxation_backend`.
+    tol : float
+        Violation aimed at.
+    max_iter : int
+        Largest number of iterations.
+    verbose : int, default=0
+        From 2 on, a line an iteration or the backend's own log.
+
+    Returns
+    -------
+    Relaxed
+        The point. Its violation may exceed `tol`.
+
+    Raises
+    ------
+    UnboundedError
+        If the program has no solution.
+    SolverError
+        If the backend returns no point although there is a solution.
+    """
+    if not program.direction.any() or not program.floor.any():
+        # Nothing pulls the filter away from zero.
+        return judged(program, np.zeros_like(program.direction), 0.0)
+    try:
+        point = backend.load()(program, tol=tol, max_iter=max_iter, verbose=verbose)
+    except SolverError as error:
+        if program.is_bounded():
+            raise
+        raise _unbounded() from error
+    relaxed = Relaxed(program, point, program.judge(point.w, point.multipliers))
+    if relaxed.judgement.violation > max(tol, 1e-2) and not program.is_bounded():
+        raise _unbounded()
+    return relaxed
+
+
+def judged(program, w, multipliers):
+    """Return a point that is known without a solver, with its judgement."""
+    n, k, _ = program.patches.shape
+    multipliers = np.broadcast_to(multipliers, (n, k))
+    point = FilterPoint(w, multipliers, 0, "known in closed form")
+    return Relaxed(program, point, program.judge(w, multipliers))
+
+
+def _unbounded():
+    return UnboundedError("the direction is not in the cone of the patches")

@@ -1,0 +1,93 @@
+"""The relaxation for OSQP: the quadratic program (8), its limit (9), the naive one."""
+
+from __future__ import annotations
+
+import numpy as np
+import osqp
+from scipy import sparse
+
+from .relaxation import FilterPoint
+from .solution import SolverError
+
+__all__ = ["solve"]
+
+
+def solve(program, *, tol, max_iter, verbose=0):
+    """Solve the program as it stands, with one z for each patch.
+
+    Parameters
+    ----------
+    program : RelaxationProgram
+        Of any kind.
+    tol : float
+        Violation aimed at; OSQP's tolerances are a tenth of it.
+    max_iter : int
+        Largest number of iterations.
+    verbose : int, default=0
+        From 2 on, print OSQP's log.
+
+    Returns
+    -------
+    FilterPoint
+        The last point.
+
+    Raises
+    ------
+    SolverError
+        If OSQP returns no point.
+    """
+    patches = program.patches
+    n, k, p = patches.shape
+    solver = osqp.OSQP()
+    solver.setup(
+        *_matrices(program),
+        eps_abs=0.1 * tol,
+        eps_rel=0.1 * tol,
+        max_iter=max_iter,
+        polishing=True,
+        verbose=verbose > 1,
+    )
+    result = solver.solve(raise_error=False)
+    if result.x is None or not np.isfinite(result.x).all():
+        raise SolverError(
+            f"OSQP stopped with status {result.info.status!r} and no point."
+        )
+    # Rows of the constraints: sums of z, then z - X w, then z.
+    multipliers = np.maximum(-result.y[n : n + n * k], 0).reshape(n, k)
+    if program.kind == "quadratic":
+        multipliers = multipliers / program.beta
+    return FilterPoint(
+        result.x[:p], multipliers, max(int(result.info.iter), 1), result.info.status
+    )
+
+
+def _matrices(program):
+    """Return P, q, A, l, u over the filter, the z, and (not in (9)) their sums."""
+    n, k, p = program.patches.shape
+    is_linear = program.kind == "linear"
+    n_sums = 0 if is_linear else n
+    rows = np.concatenate(
+        [block.reshape(-1, p) for _, block in program.patches.blocks()]
+    )
+    eye = sparse.eye_array(n * k)
+    sums = sparse.kron(sparse.eye_array(n), np.ones((1, k)))
+    by_residual = [] if is_linear else [-sparse.eye_array(n)]
+    above = [sparse.csc_array(-rows), eye]
+    A = sparse.vstack(
+        [
+            sparse.hstack([sparse.csc_array((n, p)), sums, *by_residual]),
+            sparse.hstack([*above, sparse.csc_array((n * k, n_sums))]),
+            sparse.hstack(
+                [sparse.csc_array((n * k, p)), eye, sparse.csc_array((n * k, n_sums))]
+            ),
+        ],
+        format="csc",
+    )
+    squares = np.concatenate([np.zeros(p + n * k), np.ones(n_sums)])
+    linear = np.zeros(p + n * k + n_sums)
+    linear[:p] = -program.direction * (1.0 if is_linear else program.beta)
+    labels = program.floor if is_linear else program.y
+    lower = np.concatenate([labels, np.zeros(2 * n * k)])
+    upper = np.concatenate([labels, np.full(2 * n * k, np.inf)])
+    P = sparse.csc_matrix(sparse.diags_array(squares))
+    return P, linear, sparse.csc_matrix(A), lower, upper
