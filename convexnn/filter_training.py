@@ -23,7 +23,13 @@ from .relaxation import (
 )
 from .solvers.refinement import Refined, refine_filter
 from .solvers.registry import Backend
-from .solvers.relaxation import Relaxed, UnboundedError, judged, solve_relaxation
+from .solvers.relaxation import (
+    NO_SOLUTION,
+    Relaxed,
+    UnboundedError,
+    judged,
+    solve_relaxation,
+)
 
 __all__ = ["FilterTrainer", "TrainedFilter"]
 
@@ -149,7 +155,13 @@ class FilterTrainer:
         convexnn.solvers.SolverError
             If a backend ends without any point.
         """
-        attempts = self._attempts()
+        try:
+            attempts = self._attempts()
+        except UnboundedError as error:
+            raise ValueError(
+                f"direction={self.direction!r}: {error}. Pass more rows, or "
+                "direction='data', which always has a solution."
+            ) from error
         best = min(attempts, key=lambda attempt: attempt.refined.loss)
         relaxed = best.relaxed or attempts[0].relaxed
         w, loss = best.refined.w, best.refined.loss
@@ -222,7 +234,7 @@ class FilterTrainer:
         seeds = check_random_state(self.random_state).randint(
             np.iinfo(np.int32).max, size=self.n_restarts
         )
-        attempts, n_unbounded = [], 0
+        attempts = []
         size = min(effective_n_jobs(self.n_jobs), n_starts)
         # Computed once, before threads would do it at the same time.
         _ = self._patches, self._labels, self._moment
@@ -231,19 +243,12 @@ class FilterTrainer:
             # Those past the end of the sequence are dropped: the result does not
             # depend on the number of jobs.
             for attempt in self._run(numbers, seeds):
-                if attempt is None:
-                    n_unbounded += 1
-                    continue
-                attempts.append(attempt)
-                if self._is_enough(attempts):
-                    return attempts
+                if attempt is not None:
+                    attempts.append(attempt)
+                    if self._is_enough(attempts):
+                        return attempts
         if not attempts:
-            raise ValueError(
-                f"direction={self.direction!r}: the program has no solution along "
-                f"{'any of ' if n_unbounded > 1 else ''}{n_unbounded} direction(s), "
-                "because some filter without a positive response lowers the objective "
-                "without end. Pass more rows, or direction='data', which has one."
-            )
+            raise UnboundedError(NO_SOLUTION.format(f"any of {n_starts} directions"))
         return attempts
 
     def _run(self, numbers, seeds):
@@ -266,7 +271,7 @@ class FilterTrainer:
         return 2 * loss <= self.tol**2 * float(self._labels @ self._labels)
 
     def _attempt(self, number, seeds):
-        """Return what one start leads to, or None if its program is unbounded."""
+        """Return what one start leads to, or None if a drawn direction has no solution."""
         try:
             if self._is_drawn:
                 attempt = self._from_program(self._drawn_direction(number, seeds))
@@ -275,6 +280,8 @@ class FilterTrainer:
             else:
                 attempt = self._from_perturbation(seeds[number])
         except UnboundedError:
+            if not self._is_drawn:
+                raise
             return None
         if self.verbose:
             loss, square = attempt.refined.loss, float(self._labels @ self._labels)

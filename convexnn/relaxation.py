@@ -238,7 +238,7 @@ def moment_filter(patches, y):
     """Return ``w = 2 / (n k) sum_i (y_i - mean(y)) sum_j X_ij``.
 
     For independent standard Gaussian entries and labels of the network with filter
-    w*, its mean is ``w* / k`` times (n - 1) / n per patch, so that it points to w*.
+    w*, its mean is ``(n - 1) / n`` times w*.
 
     Parameters
     ----------

@@ -31,7 +31,7 @@ _N_EXACT = 5
 
 @dataclass(frozen=True)
 class Refined:
-    """A local minimum of the sum of squares.
+    """Where the steps ended: at a local minimum, or on a kink near one.
 
     Attributes
     ----------
@@ -90,8 +90,9 @@ def refine_filter(patches, y, w, *, max_iter):
     Returns
     -------
     Refined
-        A local minimum, unless the iterations ran out. The loss is never above that
-        of the start.
+        Where no step lowers the loss, unless the iterations ran out: a local minimum,
+        or a point where some patch's response is about zero and steps that believe
+        in one side of that kink fail. The loss is never above that of the start.
 
     Examples
     --------

@@ -12,6 +12,7 @@ from .registry import Backend
 from .solution import SolverError
 
 __all__ = [
+    "NO_SOLUTION",
     "RELAXATION_BACKENDS",
     "FilterPoint",
     "Relaxed",
@@ -19,6 +20,13 @@ __all__ = [
     "select_relaxation_backend",
     "solve_relaxation",
 ]
+
+
+#: What an :class:`UnboundedError` says, of one direction or several.
+NO_SOLUTION = (
+    "the program has no solution along {}, because some filter without a positive "
+    "response lowers the objective without end"
+)
 
 
 @dataclass(frozen=True)
@@ -190,4 +198,4 @@ def judged(program, w, multipliers):
 
 
 def _unbounded():
-    return UnboundedError("the direction is not in the cone of the patches")
+    return UnboundedError(NO_SOLUTION.format("this direction"))
