@@ -158,8 +158,9 @@ class FilterTrainer:
         try:
             attempts = self._attempts()
         except UnboundedError as error:
+            given = repr(self.direction) if self._is_drawn else "an array"
             raise ValueError(
-                f"direction={self.direction!r}: {error}. Pass more rows, or "
+                f"direction is {given}: {error}. Pass more rows, or "
                 "direction='data', which always has a solution."
             ) from error
         best = min(attempts, key=lambda attempt: attempt.refined.loss)
@@ -271,7 +272,7 @@ class FilterTrainer:
         return 2 * loss <= self.tol**2 * float(self._labels @ self._labels)
 
     def _attempt(self, number, seeds):
-        """Return what one start leads to, or None if a drawn direction has no solution."""
+        """Return what one start leads to, or None for a drawn direction in vain."""
         try:
             if self._is_drawn:
                 attempt = self._from_program(self._drawn_direction(number, seeds))

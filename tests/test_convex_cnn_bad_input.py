@@ -199,7 +199,7 @@ def test_zero_patches_among_others_do_no_harm():
 def test_directions_without_a_solution_are_refused_with_a_remedy():
     few = rng.standard_normal((3, 6))
     targets = np.maximum(few[:, 0], 0) + 1
-    match = r"direction=.*no solution along {}.*direction='data'"
+    match = r"direction is .*no solution along {}.*direction='data'"
     for refine in (True, False):
         estimator = model(
             filter_shape=None, direction="gaussian", refine=refine, n_restarts=2
