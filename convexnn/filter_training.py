@@ -229,6 +229,11 @@ class FilterTrainer:
     def _is_drawn(self):
         return isinstance(self.direction, str) and self.direction != "data"
 
+    @property
+    def _accuracy(self):
+        """Violation up to which programs are solved."""
+        return max(self.tol, _ROUGH) if self.refine else self.tol
+
     def _attempts(self):
         """Return the attempts up to the first that needs no successor."""
         n_starts = self.n_restarts if self.refine or self._is_drawn else 1
@@ -339,16 +344,24 @@ class FilterTrainer:
         return self._finish(self._moment + noise / np.sqrt(self.grid.filter_size))
 
     def _settle(self):
-        """Solve along the direction of the data until its active patches stay."""
-        active, n_iter = None, 0
+        """Solve along the direction of the data, then of the active patches alone.
+
+        Each direction is the slope of ``sum_i max(y_i, 0) f(x_i)`` at the filter
+        before, so that the value with this in place of ``r'w`` never falls (for (8),
+        never rises): it is the convex-concave procedure.
+        """
+        active, n_iter, before = None, 0, np.inf
         for _ in range(_MOST_ROUNDS):
             relaxed = self._solve(data_direction(self._patches, self._labels, active))
             n_iter += relaxed.point.n_iter
-            before = active
+            reached = relaxed.program.potential(relaxed.point.w)
+            previous = active
             active = self._patches.responses(relaxed.point.w) > 0
-            is_settled = before is not None and np.array_equal(active, before)
-            if is_settled or self.beta == 0 or not active.any():
+            is_same = previous is not None and np.array_equal(active, previous)
+            gain = (before - reached) / (abs(reached) or 1.0)
+            if is_same or gain <= self._accuracy or self.beta == 0:
                 break
+            before = reached
         return relaxed.point.w, relaxed, n_iter
 
     def _finish(self, w, relaxed=None, n_iter=0):
@@ -369,7 +382,7 @@ class FilterTrainer:
         return solve_relaxation(
             self._program(direction),
             self.backend,
-            tol=max(self.tol, _ROUGH) if self.refine else self.tol,
+            tol=self._accuracy,
             max_iter=self.max_iter,
             verbose=self.verbose,
         )

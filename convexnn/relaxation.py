@@ -163,6 +163,19 @@ class RelaxationProgram:
         violation = max(violation, abs(gap) / (scale or 1.0))
         return Judgement(value, bound, float(violation))
 
+    def potential(self, w):
+        """Return the objective, minimised, with the outputs in place of ``r'w``.
+
+        That is ``sum_i max(y_i, 0) f(x_i)``, which is convex in w and has the slope
+        r at the filters whose active patches r sums.
+        """
+        outputs = self.patches.pooled(w)
+        linear = float(self.floor @ outputs)
+        if self.kind == "linear":
+            return -linear
+        excess = np.maximum(outputs - self.y, 0)
+        return 0.5 * float(excess @ excess) - self.beta * linear
+
     def along(self, direction):
         """Return the program with another direction."""
         return replace(self, direction=direction)

@@ -341,11 +341,11 @@ def test_verbose_prints_a_line_a_start(capsys):
     assert len(capsys.readouterr().out.splitlines()) > 4
 
 
-#: A change here is a change of what users get, and needs a reason.
-GOLDEN = [-0.01494319956, 0.41687629135, -1.34184449289]
-
-
 def test_frozen_filter():
-    X, y, _ = planted(30, 2, 3, noise=0.5, seed=11)
+    # A change here is a change of what users get, and needs a reason.
+    X, y, _ = planted(60, 2, 3, noise=0.2, seed=13)
     found = model(3).fit(X, y)
-    np.testing.assert_allclose(found.coef_, GOLDEN, rtol=1e-6)
+    expected = [0.09900179159, 1.74654702051, -0.11641582826]
+    np.testing.assert_allclose(found.coef_, expected, rtol=1e-8)
+    assert found.objective_ == pytest.approx(2.17311615980, rel=1e-9)
+    assert found.relaxation_objective_ == pytest.approx(-1.2495185, rel=1e-3)

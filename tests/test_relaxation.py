@@ -48,6 +48,16 @@ def overlapping_image(seed=0):
     return patches, y / np.sqrt(np.mean(y**2)), None
 
 
+def hardly_ever_on(seed=0):
+    """Inputs of very different sizes, one of them zero and two the same."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((60, 8)) * 10.0 ** -np.arange(8)
+    X[:, 3], X[:, 5] = 0.0, X[:, 4]
+    patches = Patches(X, patch_grid(8))
+    y = np.maximum(patches.pooled(10.0 ** np.arange(8)), 0)
+    return patches, y / np.sqrt(np.mean(y**2)), None
+
+
 PROBLEMS = {
     "one neuron": planted(40, 1, 8),
     "three patches": planted(20, 3, 6),
@@ -78,6 +88,13 @@ def test_backends_solve_every_form(problem, name, kind):
     assert expected.violation <= 1e-5
     scale = max(abs(expected.value), 1e-6)
     assert abs(found.judgement.value - expected.value) <= 3 * tol * scale
+
+
+@pytest.mark.parametrize("kind", ["quadratic", "linear"])
+def test_interior_point_does_not_mind_inputs_of_very_different_sizes(kind):
+    patches, y, _ = hardly_ever_on()
+    program = RelaxationProgram(patches, y, data_direction(patches, y), BETAS[kind])
+    assert solve(program, "interior_point").judgement.violation <= 1e-6
 
 
 @pytest.mark.parametrize("kind", ["quadratic", "linear"])

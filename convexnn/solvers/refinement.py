@@ -15,7 +15,7 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve, lstsq
 
 __all__ = ["Refined", "refine_filter", "scale_filter"]
 
-#: Damping at the start and its bounds, relative to the mean squared column.
+#: Damping at the start and its bounds, relative to the squared columns.
 _DAMPING, _LEAST_DAMPING, _MOST_DAMPING = 1e-2, 1e-14, 1e8
 
 #: Gradients below this, relative to the norms of Jacobian and residual, are rounding.
@@ -183,7 +183,7 @@ class _Point:
         """Return the step for a damping, or None if it cannot be computed."""
         gradient, matrix = self.model
         damped = matrix.copy()
-        damped[np.diag_indices(len(damped))] += damping * self._size
+        damped[np.diag_indices(len(damped))] += damping * self._sizes
         try:
             factor = cho_factor(damped, overwrite_a=True, check_finite=False)
         except LinAlgError:
@@ -193,9 +193,10 @@ class _Point:
     def expected_decrease(self, change, damping):
         """Return the decrease of the loss that the linear model promises."""
         gradient, _ = self.model
-        return 0.5 * float(damping * self._size * (change @ change) - change @ gradient)
+        return 0.5 * float(damping * self._sizes @ change**2 - change @ gradient)
 
     @property
-    def _size(self):
-        matrix = self.model[1]
-        return np.trace(matrix) / len(matrix)
+    def _sizes(self):
+        """Squared columns of the Jacobian: damping that no scale of inputs changes."""
+        sizes = np.diag(self.model[1])
+        return np.where(sizes > 1e-30 * sizes.max(), sizes, sizes.max())

@@ -117,9 +117,13 @@ class _Iteration:
 
         The rest is rounding, magnified by the factor that has to be regular.
         """
-        values, vectors = np.linalg.eigh(self.patches.gram(np.ones_like(self.lam)))
-        seen = vectors[:, values > 1e-12 * values[-1]]
-        return seen @ (seen.T @ w)
+        matrix = self.patches.gram(np.ones_like(self.lam))
+        sizes = np.sqrt(np.diag(matrix))
+        sizes[sizes == 0] = np.inf
+        values, vectors = np.linalg.eigh(matrix / sizes / sizes[:, None])
+        unseen = vectors[:, values <= len(w) * np.finfo(float).eps * values[-1]]
+        sizes[np.isinf(sizes)] = 1.0
+        return w - unseen @ (unseen.T @ (w * sizes)) / sizes
 
     def measure(self):
         """Compute all residuals and return the largest relative one."""
@@ -177,15 +181,7 @@ class _Iteration:
         matrix = self.patches.gram(self.d * np.maximum(1 - self.ratio, 0))
         rows = self.patches.combine(self.ratio * np.sqrt(self.kappa)[:, None])
         matrix += rows.T @ rows
-        diagonal = np.diag_indices(len(matrix))
-        # Directions that no patch sees stay where they are.
-        matrix[diagonal] += 1e-14 * matrix[diagonal].max()
-        try:
-            self.factor = cho_factor(matrix, check_finite=False)
-        except LinAlgError as error:
-            raise SolverError(
-                "The interior-point method lost all precision."
-            ) from error
+        self.factor = _factor(matrix)
 
     def _direction(self, by_z_mu, by_b_lam):
         """Return Newton's direction for the given errors of complementarity."""
@@ -227,3 +223,21 @@ def _room(x, change):
     """Return the largest step that keeps ``x + step * change`` non-negative."""
     smallest = np.min(change / x, where=x > 0, initial=0.0)
     return -1 / smallest if smallest < 0 else np.inf
+
+
+def _factor(matrix):
+    """Return the Cholesky factor of a positive semidefinite matrix, made regular.
+
+    Entries are regularised by their own size, since some inputs are hardly ever on;
+    those that never are stay where they are.
+    """
+    diagonal = np.diag_indices(len(matrix))
+    sizes = matrix[diagonal].copy()
+    seen = sizes > 1e-30 * sizes.max()
+    for share in (1e-13, 1e-11, 1e-9):
+        matrix[diagonal] = np.where(seen, (1 + share) * sizes, sizes.max())
+        try:
+            return cho_factor(matrix, check_finite=False)
+        except LinAlgError:
+            continue
+    raise SolverError("The interior-point method lost all precision.")
