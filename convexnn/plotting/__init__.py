@@ -2,6 +2,7 @@
 
 from .arrangement import ArrangementDisplay
 from .convergence import ConvergenceDisplay
+from .phase_transition import PhaseTransitionDisplay
 from .regularization import RegularizationPathDisplay
 from .search import BetaSearchDisplay
 
@@ -9,5 +10,6 @@ __all__ = [
     "ArrangementDisplay",
     "BetaSearchDisplay",
     "ConvergenceDisplay",
+    "PhaseTransitionDisplay",
     "RegularizationPathDisplay",
 ]
