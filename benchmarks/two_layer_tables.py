@@ -152,7 +152,7 @@ def targets(found):
     ]
     for share, wanted in ((0.1, 1e-3), (0.01, 5e-3)):
         gaps = [
-            case["ours"]["gap"]
+            float(case["ours"]["gap"] or "inf")
             for case in found
             if case["ours"]["share"] == share and case["ours"]["n"] <= 2000
         ]

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["GatedReLUNetwork", "ReLUNetwork"]
+from .patches import Patches, PatchGrid
+
+__all__ = ["ConvolutionalReLUNetwork", "GatedReLUNetwork", "ReLUNetwork"]
 
 
 @dataclass(frozen=True)
@@ -92,3 +94,20 @@ class GatedReLUNetwork(ReLUNetwork):
         return (X @ self.gates + self.gate_bias >= 0) * (
             X @ self.hidden + self.hidden_bias
         )
+
+
+@dataclass(frozen=True)
+class ConvolutionalReLUNetwork(ReLUNetwork):
+    """Network ``f(x) = sum_j relu(x_j W + b) a + c`` over the patches x_j of an input.
+
+    Attributes
+    ----------
+    grid : PatchGrid
+        Where the patches lie; W has a row for each entry of a patch.
+    """
+
+    grid: PatchGrid
+
+    def activations(self, X):
+        """Return the pooled responses of the filters, of shape (n, m)."""
+        return Patches(X, self.grid).pooled(self.hidden, self.hidden_bias)

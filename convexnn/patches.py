@@ -276,13 +276,25 @@ class Patches:
             np.matmul(block, filters, out=out[rows])
         return out
 
-    def pooled(self, filters):
-        """Return ``sum_j max(X_j u, 0)`` without storing the responses.
+    def stacked(self):
+        """Return a copy of all patches, those of a row one after the other.
+
+        Returns
+        -------
+        ndarray of shape (n * k, p)
+            The patches.
+        """
+        return self.view.reshape(-1, self.filter_size)
+
+    def pooled(self, filters, bias=0.0):
+        """Return ``sum_j max(X_j u + b, 0)`` without storing the responses.
 
         Parameters
         ----------
         filters : ndarray of shape (p,) or (p, m)
             Filters u, one a column.
+        bias : float or ndarray of shape (m,), default=0.0
+            Biases b.
 
         Returns
         -------
@@ -292,6 +304,7 @@ class Patches:
         out = np.empty((self.n_samples, *filters.shape[1:]), self._dtype(filters))
         for rows, block in self.blocks(filters[0].size):
             values = block @ filters
+            values += bias
             np.maximum(values, 0, out=values)
             np.sum(values, axis=1, out=out[rows])
         return out

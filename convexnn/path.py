@@ -208,7 +208,7 @@ def relu_path(
     trainer = Trainer(
         collect_samples(X, y, weights, fit_intercept=fit_intercept),
         backend,
-        activation=activation,
+        architecture=ARCHITECTURES[activation],
         cells=cells,
         n_cells=n_cells,
         tol=tol,
@@ -387,7 +387,7 @@ def beta_grid(
     trainer = Trainer(
         collect_samples(X, y, fit_intercept=fit_intercept),
         select_backend(solver, activation),
-        activation=activation,
+        architecture=ARCHITECTURES[activation],
         cells=cells,
         n_cells=n_cells,
         random_state=random_state,

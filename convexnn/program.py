@@ -6,6 +6,9 @@ of R^d, and the program is ::
     minimise   L(sum_g sign_g * D_g X u_g) + beta * sum_g norm2(u_g)
     subject to (2 D_g - I) X u_g >= 0  for every group g, where `has_cones`.
 
+Where an input has several patches, every row of X is one of them, those of an input
+follow each other, and the outputs of an input's rows are summed ("pooled").
+
 With cones it is the program of Pilanci and Ergen for two-layer ReLU networks (the
 talk, "ReLU Neural Networks are Convex Group Lasso Models"); without, that of gated
 ReLU networks, where one sign per cell is enough.
@@ -19,7 +22,15 @@ from functools import cached_property
 
 import numpy as np
 
-__all__ = ["ConvexProgram"]
+__all__ = ["ConvexProgram", "pool"]
+
+
+def pool(values, n_patches):
+    """Return the sums over every `n_patches` rows in a row."""
+    if n_patches == 1:
+        return values
+    inputs = len(values) // n_patches
+    return values.reshape(inputs, n_patches, *values.shape[1:]).sum(axis=1)
 
 
 class ConvexProgram:
@@ -27,8 +38,8 @@ class ConvexProgram:
 
     Parameters
     ----------
-    X : ndarray of shape (n, d)
-        Inputs; a hidden bias is a column of ones.
+    X : ndarray of shape (n, d), or (n * n_patches, d)
+        Inputs, or their patches; a hidden bias is a column of ones.
     loss : object
         A loss of :mod:`convexnn.losses`.
     beta : float
@@ -40,9 +51,22 @@ class ConvexProgram:
     cell_of, sign : ndarray of shape (n_groups,), default=None
         Cell and sign of each group. By default every cell with +1 and, where there
         are cones, every cell with -1 after them.
+    n_patches : int, default=1
+        Rows of `X` for each target.
     """
 
-    def __init__(self, X, loss, beta, cells, *, has_cones, cell_of=None, sign=None):
+    def __init__(
+        self,
+        X,
+        loss,
+        beta,
+        cells,
+        *,
+        has_cones,
+        cell_of=None,
+        sign=None,
+        n_patches=1,
+    ):
         self.X = X
         self.loss = loss
         self.beta = beta
@@ -54,6 +78,7 @@ class ConvexProgram:
             sign = np.repeat(signs, len(cells))
         self.cell_of = cell_of
         self.sign = sign
+        self.n_patches = n_patches
 
     @property
     def n_groups(self):
@@ -90,12 +115,22 @@ class ConvexProgram:
             has_cones=self.has_cones,
             cell_of=self.cell_of[groups],
             sign=self.sign[groups],
+            n_patches=self.n_patches,
         )
+
+    def pool(self, values):
+        """Return the sums over the patches of each input: (n * n_patches, ...) to n."""
+        return pool(values, self.n_patches)
+
+    def spread(self, v):
+        """Return what belongs to an input for each of its patches."""
+        return v if self.n_patches == 1 else np.repeat(v, self.n_patches, axis=0)
 
     def contributions(self, U):
         """Return each group's output ``sign * D X u``, of shape (n, n_groups)."""
         values = self.X @ U
         values *= self.mask
+        values = self.pool(values)
         values *= self.sign.astype(values.dtype)
         return values
 
@@ -103,11 +138,11 @@ class ConvexProgram:
         """Return the sum of the groups' outputs, of shape (n,)."""
         values = self.X @ U
         values *= self.mask
-        return values @ self.sign.astype(values.dtype)
+        return self.pool(values @ self.sign.astype(values.dtype))
 
     def correlations(self, v):
         """Return ``sign * X' D v`` for every group, of shape (d, n_groups)."""
-        masked = self.mask * v[:, None]
+        masked = self.mask * self.spread(v)[:, None]
         return (self.X.T @ masked) * self.sign.astype(masked.dtype)
 
     def slack(self, U):

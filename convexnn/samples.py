@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .patches import Patches
+
 __all__ = ["Samples", "collect_samples"]
 
 
@@ -23,9 +25,9 @@ class Samples:
 
     Parameters
     ----------
-    X : ndarray of shape (n_distinct, n_inputs), float64
-        Distinct rows divided by `x_scale`. With a hidden bias the last column is
-        the constant one (divided by `x_scale` like the others).
+    X : ndarray of shape (n_distinct * n_patches, n_inputs), float64
+        Distinct rows divided by `x_scale`, or their patches. With a hidden bias the
+        last column is the constant one (divided by `x_scale` like the others).
     y : ndarray of shape (n_distinct,), float64
         Weighted mean of the targets of each row, less `y_offset`, divided by
         `y_scale`.
@@ -54,6 +56,11 @@ class Samples:
     has_bias: bool
 
     @property
+    def n_patches(self):
+        """Rows of `X` for each target."""
+        return len(self.X) // len(self.y)
+
+    @property
     def objective_scale(self):
         """Factor from objective values here to those in the caller's units."""
         return self.y_scale**2 * self.weight_scale
@@ -70,7 +77,7 @@ def power_of_two(values):
     return float(2.0 ** np.floor(np.log2(largest))) if largest > 0 else 1.0
 
 
-def collect_samples(X, y, sample_weight=None, *, fit_intercept=True):
+def collect_samples(X, y, sample_weight=None, *, fit_intercept=True, grid=None):
     """Merge, weight and scale the rows of a regression problem.
 
     Parameters
@@ -84,6 +91,8 @@ def collect_samples(X, y, sample_weight=None, *, fit_intercept=True):
     fit_intercept : bool, default=True
         Append a column of ones (the hidden bias) and centre the targets (the
         output intercept).
+    grid : PatchGrid, default=None
+        Where the patches of the inputs lie; None for the inputs themselves.
 
     Returns
     -------
@@ -111,6 +120,8 @@ def collect_samples(X, y, sample_weight=None, *, fit_intercept=True):
 
     first = np.flatnonzero(_is_new(X))
     rows, lowest = X[first], y[first]
+    if grid is not None:
+        rows = Patches(rows, grid).stacked()
     total = np.bincount(group, weights=weights)
     # Around one of the targets, equal targets average to themselves without rounding.
     above = np.bincount(group, weights=weights * (y - lowest[group]))

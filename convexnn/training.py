@@ -21,6 +21,7 @@ from .estimators.validation import check_gates, check_objective, check_penalty
 from .history import History
 from .losses import SquaredLoss
 from .network import ReLUNetwork
+from .program import pool
 from .samples import Samples
 from .solvers import Backend, solve_program
 from .solvers.driver import cap_width
@@ -86,7 +87,9 @@ class Trainer:
         From :func:`~convexnn.samples.collect_samples`.
     backend : Backend
         From :func:`~convexnn.solvers.select_backend`.
-    activation, cells, n_cells, tol, max_iter, max_neurons, solver_options, verbose
+    architecture : object, default=ReLU()
+        Of :mod:`convexnn.architectures`.
+    cells, n_cells, tol, max_iter, max_neurons, solver_options, verbose
         Of :class:`~convexnn.ConvexReLURegressor`.
     random_state : int or RandomState instance
         Source of the cells or of the search. An int is used anew for every penalty.
@@ -106,7 +109,7 @@ class Trainer:
 
     samples: Samples
     backend: Backend
-    activation: str = "relu"
+    architecture: object = ARCHITECTURES["relu"]
     cells: str | np.ndarray = "auto"
     n_cells: int = 50
     tol: float = 1e-3
@@ -151,7 +154,7 @@ class Trainer:
         certificate = point.certificate.in_units(scale)
         check_objective(certificate.primal)
         return Trained(
-            network=self._architecture.recover(program, point.U, self.samples),
+            network=self.architecture.recover(program, point.U, self.samples),
             certificate=certificate,
             history=point.history.in_units(scale),
             beta_max=price * self.samples.beta_scale,
@@ -168,14 +171,11 @@ class Trainer:
         """
         at_zero = self._loss.dual_point(np.zeros_like(self.samples.y))
         # No unit of norm 1 has a price above this, so that nothing is trained.
-        silencing = 2 * np.abs(at_zero) @ np.linalg.norm(self.samples.X, axis=1)
+        norms = pool(np.linalg.norm(self.samples.X, axis=1), self.samples.n_patches)
+        silencing = 2 * np.abs(at_zero) @ norms
         if silencing == 0:
             return 0.0
         return self._reach(silencing)[2] * self.samples.beta_scale
-
-    @property
-    def _architecture(self):
-        return ARCHITECTURES[self.activation]
 
     @cached_property
     def _loss(self):
@@ -215,11 +215,11 @@ class Trainer:
 
     def _solve(self, beta, start, known):
         """Solve the program over the listed cells."""
-        program = self._architecture.program(
+        program = self.architecture.program(
             self.samples.X, self._loss, beta, self._listed_cells
         )
         if start is not None:
-            start = self._architecture.locate(program, start, self.samples)
+            start = self.architecture.locate(program, start, self.samples)
         point = solve_program(program, self.backend, start=start, **self._settings)
         at_zero = program.loss.dual_point(np.zeros(len(self.samples.y)))
         return program, point, price_groups(program, at_zero).largest, known
@@ -232,6 +232,7 @@ class Trainer:
             self.samples.X,
             self._loss,
             beta,
+            architecture=self.architecture,
             start=start,
             known=known,
             random_state=check_random_state(self.random_state),

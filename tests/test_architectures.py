@@ -3,12 +3,15 @@
 import numpy as np
 import pytest
 
-from convexnn.architectures import ARCHITECTURES
+from convexnn.architectures import ARCHITECTURES, ConvolutionalReLU
 from convexnn.cells import sample_cells
 from convexnn.certificate import feasible_point
 from convexnn.datasets import make_relu_teacher
 from convexnn.losses import SquaredLoss
+from convexnn.patches import Patches, patch_grid
 from convexnn.samples import collect_samples
+from convexnn.solvers import select_backend
+from convexnn.training import Trainer
 
 CASES = [(name, bias) for name in ARCHITECTURES for bias in (True, False)]
 
@@ -74,3 +77,62 @@ def test_atoms_are_the_units_on_the_ball():
         ARCHITECTURES["gated_relu"].atoms(X, directions, gates),
         [[0.0, 0.0], [0.5, 0.0]],
     )
+
+
+def convolutional_trainers(fit_intercept):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((40, 12))
+    grid = patch_grid(12, filter_shape=4, stride=2)
+    pooled = Patches(X, grid).pooled(rng.standard_normal((4, 2)))
+    y = pooled @ [1.0, -0.5] + 0.3 * rng.standard_normal(40)
+    samples = collect_samples(X, y, fit_intercept=fit_intercept, grid=grid)
+
+    def trainer(solver, **settings):
+        backend = select_backend(solver, "convolutional_relu")
+        return Trainer(
+            samples, backend, architecture=ConvolutionalReLU(grid), **settings
+        )
+
+    return X, y, trainer
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_convolutional_backends_agree_on_given_cells(fit_intercept):
+    X, y, trainer = convolutional_trainers(fit_intercept)
+    given = {"cells": "sampled", "n_cells": 10, "tol": 1e-6}
+    beta = 0.05 * trainer("newton", **given).beta_max()
+    found = {name: trainer(name, **given).train(beta) for name in ("newton", "cvxpy")}
+    for trained in found.values():
+        assert trained.gap <= 1e-6
+        objective = trained.network.objective(X, y, beta)
+        assert objective == pytest.approx(trained.certificate.primal, rel=1e-9)
+    values = [trained.certificate.primal for trained in found.values()]
+    assert values[0] == pytest.approx(values[1], rel=1e-5)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_search_of_filters_ends_below_given_cells(fit_intercept):
+    X, y, trainer = convolutional_trainers(fit_intercept)
+    search = trainer("active_set")
+    beta = 0.05 * search.beta_max()
+    found = search.train(beta)
+    listed = trainer("newton", cells="sampled", n_cells=30, tol=1e-5).train(beta)
+    assert found.gap <= 1e-3
+    assert found.certificate.scope == "search"
+    assert found.certificate.primal < listed.certificate.primal
+    assert found.certificate.bound <= found.certificate.primal
+    objective = found.network.objective(X, y, beta)
+    assert objective == pytest.approx(found.certificate.primal, rel=1e-9)
+
+
+def test_one_patch_is_a_two_layer_network():
+    X, y = make_relu_teacher(30, 3, noise=0.3, random_state=0)
+    grid = patch_grid(3)
+    samples = collect_samples(X, y, grid=grid)
+    backend = select_backend("active_set", "relu")
+    plain = Trainer(collect_samples(X, y), backend).train(0.3)
+    pooled = Trainer(samples, backend, architecture=ConvolutionalReLU(grid)).train(0.3)
+    assert pooled.certificate == plain.certificate
+    np.testing.assert_array_equal(pooled.network.hidden, plain.network.hidden)
+    outputs = pooled.network.predict(X)
+    np.testing.assert_allclose(outputs, plain.network.predict(X), rtol=1e-12)

@@ -19,6 +19,8 @@ from convexnn.relaxation import in_recovery_cone
     [
         ConvexCNNRegressor(),
         ConvexCNNRegressor(refine=False, beta="limit", solver="highs"),
+        ConvexCNNRegressor(formulation="global"),
+        ConvexCNNRegressor(formulation="global", solver="newton", n_cells=5),
     ]
 )
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

@@ -19,8 +19,9 @@ from convexnn.solvers import (
 BUILT_IN = {
     "relu": ["active_set", "newton", "interior_point", "fista", "cvxpy", "osqp"],
     "gated_relu": ["newton", "fista", "cvxpy", "osqp"],
+    "convolutional_relu": ["active_set", "newton", "cvxpy"],
 }
-ACTIVATIONS = tuple(BUILT_IN)
+ACTIVATIONS = ("relu", "gated_relu")
 
 
 @pytest.fixture(autouse=True)
@@ -217,7 +218,7 @@ def test_entries_match_the_functions_they_stand_for(table, name):
     assert isinstance(entry, Backend)
     assert entry.name == name
     assert entry.is_installed
-    assert set(entry.expresses) == {a for a in ACTIVATIONS if name in BUILT_IN[a]}
+    assert set(entry.expresses) == {a for a in BUILT_IN if name in BUILT_IN[a]}
     parameters = inspect.signature(entry.load()).parameters
     first, *keywords = parameters
     assert first == "program"

@@ -3,9 +3,11 @@
 An architecture offers
 
 - ``atoms(X, directions)``: the outputs of units on the unit ball;
-- ``correlate(X, v, directions)``, ``ascend_cells(X, v, direction)`` and
-  ``linearise(X, hidden, output, width)``: correlations with a dual point, their local
-  maxima, and a network's output, smoothed, where units can be searched for;
+- ``correlate(X, v, directions, widths)``, ``spread(X, directions)``,
+  ``ascend_cells(X, v, direction)``, ``linearise(X, hidden, output, width)``,
+  ``thin(X, v, step)`` and ``price_bound(X, v)``, where units can be searched for:
+  correlations with a dual point, smoothed or not, their local maxima, a network's
+  output, smoothed, fewer inputs, and a bound on the price;
 - ``program(X, loss, beta, cells)``: the finite convex program over given cells;
 - ``recover(program, U, samples)``: the network of a point of that program;
 - ``locate(program, network, samples)``: a point of the program from a network.
@@ -13,10 +15,11 @@ An architecture offers
 One architecture a file; :data:`ARCHITECTURES` names them by activation.
 """
 
+from .convolutional_relu import ConvolutionalReLU
 from .gated_relu import GatedReLU
 from .relu import ReLU
 
-__all__ = ["ARCHITECTURES", "GatedReLU", "ReLU"]
+__all__ = ["ARCHITECTURES", "ConvolutionalReLU", "GatedReLU", "ReLU"]
 
-#: Architectures of one hidden layer by the name of their activation.
+#: Architectures of one hidden layer over whole inputs by the name of their activation.
 ARCHITECTURES = {"relu": ReLU(), "gated_relu": GatedReLU()}

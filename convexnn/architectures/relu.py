@@ -6,6 +6,7 @@ import numpy as np
 
 from ..cones import project_on_cone
 from ..network import ReLUNetwork
+from ..pricing import relu_price_bound
 from ..program import ConvexProgram
 from .recovery import program_directions, sum_into_groups, unscaled_units
 
@@ -179,9 +180,36 @@ class ReLU:
 
         return z, pull
 
-    def program(self, X, loss, beta, cells):
-        """Return the program over the cells, each with both signs and its cone."""
-        return ConvexProgram(X, loss, beta, cells, has_cones=True)
+    def thin(self, X, v, step):
+        """Return the rows, and the entries of a dual point, of every so many inputs."""
+        return X[::step], v[::step]
+
+    def price_bound(self, X, v):
+        """Return a rigorous bound on the price of a dual point."""
+        return relu_price_bound(X, v)
+
+    def program(self, X, loss, beta, cells, **groups):
+        """Return the program over the cells, each with its cone.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, d)
+            Inputs.
+        loss : object
+            A loss of :mod:`convexnn.losses`.
+        beta : float
+            Penalty.
+        cells : Cells
+            Activation patterns.
+        **groups : ndarray of shape (n_groups,)
+            `cell_of` and `sign`; every cell with both signs by default.
+
+        Returns
+        -------
+        ConvexProgram
+            The program.
+        """
+        return ConvexProgram(X, loss, beta, cells, has_cones=True, **groups)
 
     def recover(self, program, U, samples):
         """Return the network of a feasible point, in the units of the caller.

@@ -14,10 +14,16 @@ from sklearn.base import (
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
+from ..architectures import ConvolutionalReLU
 from ..filter_training import FilterTrainer
+from ..network import ConvolutionalReLUNetwork
 from ..patches import Patches, patch_grid
+from ..samples import collect_samples
+from ..solvers import select_backend
 from ..solvers.relaxation import select_relaxation_backend
+from ..training import Trainer
 from .validation import (
+    TRAINING_CONSTRAINTS,
     Integral,
     Interval,
     Real,
@@ -32,6 +38,20 @@ from .validation import (
 
 __all__ = ["ConvexCNNRegressor"]
 
+#: Parameters that mean the same for everything that trains a network.
+_SHARED = (
+    *("cells", "n_cells", "fit_intercept", "solver", "max_iter"),
+    *("verbose", "random_state"),
+)
+
+#: What a fit leaves behind, of either formulation.
+_FITTED = (
+    *("filters_", "filter_biases_", "output_weights_", "intercept_", "n_filters_"),
+    *("certificate_", "beta_max_", "history_", "filter_", "coef_", "objective_"),
+    *("residual_", "recovered_", "relaxation_objective_", "direction_"),
+    *("n_restarts_", "n_iter_"),
+)
+
 #: Directions that are not arrays.
 _DIRECTIONS = ("data", "gaussian", "antithetic")
 
@@ -39,27 +59,46 @@ _DIRECTIONS = ("data", "gaussian", "antithetic")
 class ConvexCNNRegressor(
     ClassNamePrefixFeaturesOutMixin, TransformerMixin, RegressorMixin, BaseEstimator
 ):
-    r"""Convolutional network with one shared filter, trained through its relaxation.
+    r"""Convolutional network with one hidden layer, trained through convex programs.
 
-    The network :math:`f(x) = \sum_{j=1}^k \max(x_j^\top w, 0)` sums the rectified
-    responses of one filter w to the k patches :math:`x_j` of an input. `fit` minimises
+    With ``formulation="relaxation"`` the network
+    :math:`f(x) = \sum_{j=1}^k \max(x_j^\top w, 0)` sums the rectified responses of one
+    filter w to the k patches :math:`x_j` of an input. `fit` minimises
 
     .. math:: \frac12 \sum_i s_i (f(x_i) - y_i)^2,
 
     a sum over samples with weights :math:`s_i`, which is not convex. Its relaxation
-    [1]_ has one variable z for each patch and a linear term along a direction r,
+    has one variable z for each patch and a linear term along a direction r,
 
     .. math::
 
         \min_{w,\ z \ge 0}\ \frac12 \sum_i s_i \Bigl(\sum_j z_{ij} - y_i\Bigr)^2
         - \beta\, r^\top w \quad\text{s.t.}\quad z_{ij} \ge x_{ij}^\top w,
 
-    eq. (8) for k patches with the labels kept quadratic. As beta goes to 0 it becomes
-    the linear program (9). Solutions of the relaxation are where least squares on the
-    active sets and Levenberg-Marquardt start (`refine`), and if the residual is zero,
-    the filter is a global minimum. With several patches the output weights are fixed
-    at 1. Outputs are never negative: a label below 0 adds at least its square, pulls
-    no filter, and counts as 0 in (9).
+    eq. (8) of [1]_ for k patches with the labels kept quadratic. As beta goes to 0 it
+    becomes the linear program (9). Solutions of the relaxation are where least squares
+    on the active sets and Levenberg-Marquardt start (`refine`), and if the residual is
+    zero, the filter is a global minimum. With several patches the output weights are
+    fixed at 1. Outputs are never negative: a label below 0 adds at least its square,
+    pulls no filter, and counts as 0 in (9).
+
+    With ``formulation="global"`` the network has filters :math:`u_l` with biases,
+    as many as pay, and signed output weights :math:`a_l`. Responses are summed over
+    the patches: with their average the penalty of the same network is ``beta / k``.
+
+    .. math::
+
+        f(x) = \sum_l a_l \sum_{j=1}^k \max(x_j^\top u_l + b_l, 0) + c.
+
+    `fit` then minimises
+
+    .. math::
+
+        \frac12 \sum_i s_i (f(x_i) - y_i)^2
+        + \frac\beta2 \sum_l \bigl(\|u_l\|_2^2 + b_l^2 + a_l^2\bigr)
+
+    over all filters and any number of them, through the convex program that it equals
+    ([2]_, Remark 4 of [3]_), and ends with a duality gap.
 
     Parameters
     ----------
@@ -72,10 +111,12 @@ class ConvexCNNRegressor(
     stride : int or tuple of int, default=None
         Step between patches along each axis. None for the shape of the filter:
         patches side by side. Patches have to end where the input does.
-    formulation : {"relaxation"}, default="relaxation"
-        What is trained: one filter, through the relaxation above.
-    beta : float or "limit", default=0.01
-        Weight of the linear term, in [0, inf), or "limit" for the linear program (9).
+    formulation : {"relaxation", "global"}, default="relaxation"
+        What is trained: one filter with fixed output weights, or many filters.
+    beta : float or "limit", default=None
+        With "global" the penalty, in (0, inf), 1 by default. With "relaxation" the
+        weight of the linear term, in [0, inf), or "limit" for the linear program (9),
+        0.01 by default.
         With ``direction="data"`` it has no units: about the relative noise of the
         labels is a good value without `refine`, and with it little depends on it.
         ``beta=0`` is the naive relaxation (7), which any non-negative labels fit with
@@ -95,18 +136,32 @@ class ConvexCNNRegressor(
         With ``direction="data"`` the moments of the data are refined first, and no
         program is solved where they lead to a zero residual: its solution along the
         direction of the filter found is then known.
-    solver : {"auto", "interior_point", "osqp", "highs", "cvxpy"}, default="auto"
-        Backend of the relaxation: "interior_point" (own; (8) and (9)), "osqp" (all),
+    cells : {"auto", "sampled", "all"} or array-like of shape (n_inputs, n_gates), \
+            default="auto"
+        Activation patterns of the patches, for "global" alone: of
+        :class:`~convexnn.ConvexReLURegressor`, where n_inputs is filter_size, and one
+        more with biases.
+    n_cells : int, default=50
+        Number of sampled cells, for "global" alone.
+    fit_intercept : bool, default=True
+        Whether filters have biases and the output an intercept, for "global" alone:
+        the relaxation has none.
+    solver : str, default="auto"
+        For "global" "active_set", "newton" or "cvxpy", of
+        :class:`~convexnn.ConvexReLURegressor`. For "relaxation" the backend of the
+        relaxation: "interior_point" (own; (8) and (9)), "osqp" (all),
         "highs" ((9), through scipy), "cvxpy" (all, with Clarabel). "auto" takes the
         first in this order that can solve the program.
-    tol : float, default=1e-6
-        Relative accuracy, in (0, 1): the largest relative residual that counts as
-        zero, and the largest relative error of a solution of the relaxation, which is
-        computed from its multipliers and means the same for every backend. Before a
-        refinement programs are solved to 1e-3 only.
+    tol : float, default=None
+        With "global" the relative duality gap to stop at, in [0, 1), 1e-3 by default.
+        With "relaxation" the relative accuracy, in (0, 1), 1e-6 by default: the
+        largest relative residual that counts as zero, and the largest relative error
+        of a solution of the relaxation, which is computed from its multipliers and
+        means the same for every backend. Before a refinement programs are solved to
+        1e-3 only.
     max_iter : int, default=20000
-        Largest number of iterations of the backend for each program, and of steps of
-        each refinement.
+        Largest number of iterations of the backend for each program, of rounds of a
+        search, and of steps of each refinement.
     n_jobs : int, default=None
         Number of starts to work on at once, in threads: None for 1 unless in a joblib
         context, -1 for all processors. The result does not depend on it.
@@ -117,12 +172,27 @@ class ConvexCNNRegressor(
 
     Attributes
     ----------
+    filters_ : ndarray of shape (n_filters, *filter_shape)
+        Filters u of the "global" network.
+    filter_biases_, output_weights_ : ndarray of shape (n_filters,)
+        Their biases b and output weights a.
+    intercept_ : float
+        Output intercept c.
+    n_filters_ : int
+        Number of filters.
+    certificate_ : Certificate
+        Objective, dual bound and gap of the "global" network, and what they hold over:
+        with scope "search" the bound is an estimate.
+    beta_max_ : float
+        Smallest penalty for which the "global" network is zero.
+    history_ : History
+        Objective and bound against CPU seconds.
     filter_ : ndarray of the filter's shape
         Filter w.
     coef_ : ndarray of shape (filter_size,)
         The same, flattened.
     objective_ : float
-        Half the weighted sum of squares at the filter.
+        Half the weighted sum of squares at the filter; what "global" minimises.
     residual_ : float
         Norm of the weighted residual divided by that of the labels.
     recovered_ : bool
@@ -156,8 +226,9 @@ class ConvexCNNRegressor(
     Warns
     -----
     ConvergenceWarning
-        If the relaxation without `refine` is not solved to `tol`, if a refinement ends
-        at `max_iter`, or if the network is zero although there are positive labels.
+        If the gap of the "global" network stays above `tol`, if the relaxation without
+        `refine` is not solved to `tol`, if a refinement ends at `max_iter`, or if the
+        network is zero although there are positive labels.
 
     See Also
     --------
@@ -171,6 +242,10 @@ class ConvexCNNRegressor(
     ----------
     .. [1] B. Bartan and M. Pilanci, "Convex Relaxations of Convolutional Neural Nets",
        ICASSP 2019.
+    .. [2] M. Pilanci, "The Hidden Convex Landscape of Neural Networks", talk:
+       "Convolutional neural networks can be optimized in fully polynomial time".
+    .. [3] T. Ergen and M. Pilanci, "Convex Optimization of Two- and Three-Layer
+       Networks in Polynomial Time".
 
     Examples
     --------
@@ -184,23 +259,35 @@ class ConvexCNNRegressor(
     (True, array([ 1. , -1. ,  2. ,  0.5]))
     >>> model.transform(X).shape
     (60, 5)
+
+    Labels of either sign, a network of many filters, and how far its objective can be
+    from the optimum:
+
+    >>> model = ConvexCNNRegressor(
+    ...     filter_shape=4, formulation="global", beta=10.0, random_state=0
+    ... ).fit(X, y - y.mean())
+    >>> model.filters_.shape[1:], model.certificate_.scope
+    ((4,), 'search')
+    >>> bool(model.certificate_.relative_gap <= 1e-3)
+    True
     """
 
     _parameter_constraints: dict = {
         "input_shape": [Integral, tuple, list, None],
         "filter_shape": [Integral, tuple, list, None],
         "stride": [Integral, tuple, list, None],
-        "formulation": [StrOptions({"relaxation"})],
-        "beta": [Interval(Real, 0, np.inf, closed="left"), StrOptions({"limit"})],
+        "formulation": [StrOptions({"relaxation", "global"})],
+        "beta": [
+            Interval(Real, 0, np.inf, closed="left"),
+            StrOptions({"limit"}),
+            None,
+        ],
         "direction": [StrOptions(set(_DIRECTIONS)), "array-like"],
         "n_restarts": [Interval(Integral, 1, None, closed="left")],
         "refine": ["boolean"],
-        "solver": [str],
-        "tol": [Interval(Real, 0, 1, closed="neither")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        **{name: TRAINING_CONSTRAINTS[name] for name in _SHARED},
+        "tol": [*TRAINING_CONSTRAINTS["tol"], None],
         "n_jobs": [Integral, None],
-        "verbose": ["verbose"],
-        "random_state": ["random_state"],
     }
 
     def __init__(
@@ -210,12 +297,15 @@ class ConvexCNNRegressor(
         filter_shape=None,
         stride=None,
         formulation="relaxation",
-        beta=0.01,
+        beta=None,
         direction="data",
         n_restarts=50,
         refine=True,
+        cells="auto",
+        n_cells=50,
+        fit_intercept=True,
         solver="auto",
-        tol=1e-6,
+        tol=None,
         max_iter=20_000,
         n_jobs=None,
         verbose=0,
@@ -229,6 +319,9 @@ class ConvexCNNRegressor(
         self.direction = direction
         self.n_restarts = n_restarts
         self.refine = refine
+        self.cells = cells
+        self.n_cells = n_cells
+        self.fit_intercept = fit_intercept
         self.solver = solver
         self.tol = tol
         self.max_iter = max_iter
@@ -237,9 +330,9 @@ class ConvexCNNRegressor(
         self.random_state = random_state
 
     def __sklearn_tags__(self):
-        """Return the tags of a regressor that cannot fit negative targets."""
+        """Return the tags; the relaxation cannot fit negative targets."""
         tags = super().__sklearn_tags__()
-        tags.regressor_tags.poor_score = True
+        tags.regressor_tags.poor_score = self.formulation == "relaxation"
         return tags
 
     @fit_context
@@ -251,7 +344,7 @@ class ConvexCNNRegressor(
         X : array-like of shape (n_samples, n_features)
             Inputs, flattened, dense and finite.
         y : array-like of shape (n_samples,)
-            Targets, finite; those below 0 cannot be fitted.
+            Targets, finite; the relaxation cannot fit those below 0.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights. A weight of 2 equals a repeated row, a weight of 0
             an absent one.
@@ -264,7 +357,12 @@ class ConvexCNNRegressor(
         with all_or_nothing(self):
             X, y = check_samples(self, X, y)
             weights = check_weights(sample_weight, X)
-            self._fit_relaxation(X, y, weights)
+            for name in [name for name in vars(self) if name in _FITTED]:
+                delattr(self, name)
+            if self.formulation == "global":
+                self._fit_global(X, y, weights)
+            else:
+                self._fit_relaxation(X, y, weights)
         return self
 
     def predict(self, X):
@@ -280,7 +378,10 @@ class ConvexCNNRegressor(
         ndarray of shape (n_samples,)
             Predictions, in float32 if the network and `X` are.
         """
-        return self._patches(X).pooled(self.coef_)
+        patches = self._patches(X)
+        if hasattr(self, "coef_"):
+            return patches.pooled(self.coef_)
+        return self._network(patches.grid).predict(patches.X)
 
     def transform(self, X):
         """Return the rectified responses of the filter, one feature a patch.
@@ -292,17 +393,31 @@ class ConvexCNNRegressor(
 
         Returns
         -------
-        ndarray of shape (n_samples, n_patches)
-            ``max(x_j'w, 0)``, patches in the order of the input (C order). The
-            predictions are their sums.
+        ndarray of shape (n_samples, n_patches) or (n_samples, n_patches * n_filters)
+            ``max(x_j'w, 0)``, patches in the order of the input (C order), whose sums
+            are the predictions; with "global" ``max(x_j'u_l + b_l, 0)``, the filters
+            of a patch one after the other.
         """
-        responses = self._patches(X).responses(self.coef_)
+        patches = self._patches(X)
+        if hasattr(self, "coef_"):
+            responses = patches.responses(self.coef_)
+        else:
+            network = self._network(patches.grid)
+            responses = patches.responses(network.hidden)
+            responses += network.hidden_bias
+            responses = responses.reshape(len(responses), -1)
         return np.maximum(responses, 0, out=responses)
 
     @property
     def _n_features_out(self):
         """Number of features that `transform` returns."""
-        return self._grid().n_patches
+        return self._grid().n_patches * getattr(self, "n_filters_", 1)
+
+    def _network(self, grid):
+        """Return the fitted "global" network."""
+        hidden = self.filters_.reshape(self.n_filters_, -1).T
+        weights = (hidden, self.filter_biases_, self.output_weights_, self.intercept_)
+        return ConvolutionalReLUNetwork(*weights, grid)
 
     def _grid(self):
         return patch_grid(
@@ -315,26 +430,79 @@ class ConvexCNNRegressor(
         X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
         return Patches(X, self._grid())
 
+    def _fit_global(self, X, y, weights):
+        """Train many filters through the convex program and keep them."""
+        beta, tol = _given(self.beta, 1.0), _given(self.tol, 1e-3)
+        if isinstance(beta, str) or beta == 0:
+            raise ValueError(
+                f"beta={beta!r} must be a positive number with formulation='global'."
+            )
+        architecture = ConvolutionalReLU(self._grid())
+        backend = select_backend(self.solver, architecture.name)
+        trainer = Trainer(
+            collect_samples(
+                *(X, y, weights),
+                fit_intercept=self.fit_intercept,
+                grid=architecture.grid,
+            ),
+            backend,
+            architecture=architecture,
+            tol=tol,
+            **{
+                name: getattr(self, name)
+                for name in ("cells", "n_cells", "max_iter", "verbose", "random_state")
+            },
+        )
+        trained = trainer.train(beta)
+        if trained.gap > tol:
+            warnings.warn(
+                f"Relative duality gap {trained.gap:.3g} above tol={tol:g} after "
+                f"{trained.n_iter} iterations of solver={backend.name!r} "
+                f"({trained.status}). Standardise X and y, increase max_iter, tol or "
+                "beta, or try another solver.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        self._store_global(trained, X.dtype, architecture.grid)
+
+    def _store_global(self, trained, dtype, grid):
+        network = trained.network
+        filters = check_range(network.hidden, dtype)
+        self.filters_ = filters.T.reshape(-1, *grid.filter_shape)
+        self.filter_biases_ = check_range(network.hidden_bias, dtype)
+        self.output_weights_ = check_range(network.output, dtype)
+        self.intercept_ = check_range(network.output_bias, dtype)[()]
+        self.n_filters_ = network.n_neurons
+        self.certificate_ = trained.certificate
+        self.objective_ = trained.certificate.primal
+        self.beta_max_ = trained.beta_max
+        self.history_ = trained.history
+        self.n_iter_ = trained.n_iter
+
     def _fit_relaxation(self, X, y, weights):
         """Train one filter through the relaxation and keep it."""
         grid = self._grid()
-        beta = None if isinstance(self.beta, str) else float(self.beta)
+        beta, tol = _given(self.beta, 0.01), _given(self.tol, 1e-6)
+        if tol == 0:
+            raise ValueError("tol=0 must be positive with formulation='relaxation'.")
+        beta = None if isinstance(beta, str) else float(beta)
         kind = "linear" if beta is None else "quadratic" if beta > 0 else "naive"
         trainer = FilterTrainer(
             *(X, y, weights, grid),
             backend=select_relaxation_backend(self.solver, kind),
             beta=beta,
             direction=_check_direction(self.direction, grid),
+            tol=tol,
             **{
                 name: getattr(self, name)
                 for name in (
-                    *("n_restarts", "refine", "tol", "max_iter"),
+                    *("n_restarts", "refine", "max_iter"),
                     *("n_jobs", "verbose", "random_state"),
                 )
             },
         )
         trained = trainer.train()
-        self._warn(trained, has_positive=bool((y > 0).any()))
+        self._warn(trained, tol, has_positive=bool((y > 0).any()))
         coef = check_range(trained.w, X.dtype)
         self.coef_ = coef
         self.filter_ = coef.reshape(grid.filter_shape)
@@ -346,12 +514,12 @@ class ConvexCNNRegressor(
         self.n_restarts_ = trained.n_restarts
         self.n_iter_ = trained.n_iter
 
-    def _warn(self, trained, *, has_positive):
+    def _warn(self, trained, tol, *, has_positive):
         """Tell what was not reached."""
-        if not self.refine and trained.violation > self.tol:
+        if not self.refine and trained.violation > tol:
             message = (
                 f"The relaxation's relative error {trained.violation:.3g} is above "
-                f"tol={self.tol:g}. Increase max_iter or tol, or try another solver."
+                f"tol={tol:g}. Increase max_iter or tol, or try another solver."
             )
         elif not trained.is_converged:
             message = (
@@ -367,6 +535,11 @@ class ConvexCNNRegressor(
         else:
             return
         warnings.warn(message, ConvergenceWarning, stacklevel=5)
+
+
+def _given(value, default):
+    """Return a parameter's value, or what it is by default."""
+    return default if value is None else value
 
 
 def _check_direction(direction, grid):

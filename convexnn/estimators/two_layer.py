@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
+from ..architectures import ARCHITECTURES
 from ..network import GatedReLUNetwork, ReLUNetwork
 from ..training import Trainer
 from .validation import check_range, validate_data
@@ -42,7 +43,6 @@ class TwoLayerRegressor(RegressorMixin, BaseEstimator):
     def _trainer(self, samples, *, backend, **changed):
         """Return what trains networks with the estimator's parameters."""
         names = (
-            "activation",
             "cells",
             "n_cells",
             "tol",
@@ -53,6 +53,7 @@ class TwoLayerRegressor(RegressorMixin, BaseEstimator):
             "random_state",
         )
         settings = {name: getattr(self, name) for name in names}
+        settings["architecture"] = ARCHITECTURES[self.activation]
         return Trainer(samples, backend, **settings | changed)
 
     def _warn_of_gap(self, trained, backend):

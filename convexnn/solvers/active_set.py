@@ -23,12 +23,12 @@ from numbers import Integral
 
 import numpy as np
 
-from ..architectures import ReLU
+from ..architectures import ARCHITECTURES
 from ..cells import enumerate_cells, given_cells
 from ..certificate import Certificate, feasible_point, price_groups
 from ..cones import project_on_cone
 from ..history import Clock
-from ..pricing import distinct, maxima_at, relu_price_bound
+from ..pricing import distinct, maxima_at
 from ..program import ConvexProgram
 from .descent import Units, descend
 from .driver import CertifiedPoint, prune
@@ -36,6 +36,8 @@ from .newton import solve as solve_given_cells
 from .pricer import Pricer
 
 __all__ = ["Found", "Known", "search"]
+
+RELU = ARCHITECTURES["relu"]
 
 _ZERO = "the zero network is optimal"
 
@@ -139,6 +141,7 @@ def search(
     loss,
     beta,
     *,
+    architecture=RELU,
     tol,
     max_iter,
     start=None,
@@ -157,6 +160,8 @@ def search(
         Loss.
     beta : float
         Penalty.
+    architecture : object, default=ReLU()
+        Of :mod:`convexnn.architectures`, with all that is needed to search.
     tol : float
         Relative gap to the estimated dual bound to stop at.
     max_iter : int
@@ -191,7 +196,7 @@ def search(
             raise ValueError(
                 f"solver_options[{name!r}] must be an int in [1, inf), got {value!r}."
             )
-    run = _Search(X, loss, beta, tol, settings, verbose, random_state)
+    run = _Search(X, loss, beta, architecture, tol, settings, verbose, random_state)
     if run.is_surely_zero():
         run.price_zero()
         return run.finish(_ZERO)
@@ -221,9 +226,11 @@ def search(
 class _Search:
     """Best network, best dual bound, and the steps of a round."""
 
-    def __init__(self, X, loss, beta, tol, settings, verbose, random_state):
+    def __init__(
+        self, X, loss, beta, architecture, tol, settings, verbose, random_state
+    ):
         self.X, self.loss, self.beta, self.tol = X, loss, beta, tol
-        self.architecture = ReLU()
+        self.architecture = architecture
         self.pricer = Pricer(self.architecture, X, settings["n_starts"], random_state)
         self.settings = settings
         self.verbose = verbose
@@ -233,7 +240,7 @@ class _Search:
         self.at_zero = self.value(self.zero)
         self.forget()
         self.dual = self.bound = self.largest_price = 0.0
-        self.dual_point = np.zeros(len(X))
+        self.dual_point = np.zeros(len(loss.y))
         self.n_rounds = self.n_waited = 0
         self.is_warm = self.is_proved = self.is_polished = False
         self._last = (np.inf, -np.inf)
@@ -265,8 +272,8 @@ class _Search:
 
     def is_surely_zero(self):
         """Return whether the rigorous bound shows that the zero network is optimal."""
-        v = self.loss.dual_point(np.zeros(len(self.X)))
-        return relu_price_bound(self.X, v) <= self.beta
+        v = self.loss.dual_point(np.zeros(len(self.loss.y)))
+        return self.architecture.price_bound(self.X, v) <= self.beta
 
     @cached_property
     def arrangement(self):
@@ -277,7 +284,7 @@ class _Search:
             cells = enumerate_cells(self.X, max_patterns=_ENUMERABLE)
         except ValueError:
             return None
-        return ConvexProgram(self.X, self.loss, self.beta, cells, has_cones=True)
+        return self.architecture.program(self.X, self.loss, self.beta, cells)
 
     def price_zero(self):
         """Price the zero network, from fewer starts if another is better."""
@@ -316,7 +323,7 @@ class _Search:
         if self.is_warm:
             return []
         growth = max(0.1 * self.price_at_zero / self.beta, 1.0) ** 0.9
-        widest = min(int(_NARROWEST * growth), 2 * len(self.X))
+        widest = min(int(_NARROWEST * growth), 2 * len(self.loss.y))
         widest = self.settings.get("n_units", widest)
         widths = [widest]
         while widths[0] > 1.5 * _WIDENING * _NARROWEST:
@@ -336,7 +343,9 @@ class _Search:
         directions = self.random_state.standard_normal((d, m))
         directions /= np.linalg.norm(directions, axis=0)
         size = 0.1 * start / (self.beta * m)
-        spread = np.mean(self.loss.weights @ np.maximum(self.X @ directions, 0) ** 2)
+        spread = np.mean(
+            self.loss.weights @ self.architecture.atoms(self.X, directions) ** 2
+        )
         size = min(size, np.sqrt(0.1 * start / max(m * spread, 1e-300)))
         signs = np.where(np.arange(m) % 2 == 0, 1.0, -1.0)
         return Units.from_groups(directions * size, signs)
@@ -378,7 +387,9 @@ class _Search:
         v = self._dual_point(units)
         self.maxima = self.pricer.climb(v, units.hidden, self.beta, share)
         dual = self._dual_value(v, self.maxima.largest)
-        self.bound = max(self.bound, self._dual_value(v, relu_price_bound(self.X, v)))
+        self.bound = max(
+            self.bound, self._dual_value(v, self.architecture.price_bound(self.X, v))
+        )
         self._doubt(self.maxima.directions)
         if dual > self.dual or not self.dual_point.any():
             self.dual, self.dual_point = dual, v
@@ -482,12 +493,11 @@ class _Search:
         groups = sorted({key for key in keys if key[0] >= 0})
         index = {key: g for g, key in enumerate(groups)}
         cell_of, sign = np.array(groups, dtype=float).reshape(-1, 2).T
-        program = ConvexProgram(
+        program = self.architecture.program(
             self.X,
             self.loss,
             self.beta,
             cells,
-            has_cones=True,
             cell_of=cell_of.astype(int),
             sign=sign,
         )

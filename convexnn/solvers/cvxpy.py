@@ -10,6 +10,7 @@ import warnings
 
 import cvxpy
 import numpy as np
+from scipy import sparse
 
 from .solution import Solution, SolverError
 
@@ -96,6 +97,9 @@ def _build(program):
     output = cvxpy.multiply(program.mask * program.sign, values) @ np.ones(
         program.n_groups
     )
+    if program.n_patches > 1:
+        inputs = sparse.eye_array(len(loss.y))
+        output = sparse.kron(inputs, np.ones((1, program.n_patches))) @ output
     if loss.intercept:
         output = output + cvxpy.Variable()
     residual = cvxpy.multiply(np.sqrt(loss.weights), output - loss.y)

@@ -38,7 +38,8 @@ class NewtonSystem:
 
     def __init__(self, program):
         root = np.sqrt(program.loss.weights)
-        self.X = root[:, None] * program.X
+        self.program = program
+        self.X = program.spread(root)[:, None] * program.X
         self.constant = root / np.linalg.norm(root) if program.loss.intercept else None
         self._gram = None
         # From this sigma on conjugate gradients have been seen to take too long.
@@ -62,7 +63,7 @@ class NewtonSystem:
         gradient = point.gradient
         if not len(point.groups):
             return -gradient
-        n, d = self.X.shape
+        n, d = len(gradient), self.X.shape[1]
         bases = point.bases
         if bases is None and sigma < self._hard:
             step = self._by_products(point, sigma)
@@ -132,6 +133,7 @@ class NewtonSystem:
         factors += (along[owner] * inner)[:, None] * directions.T[owner]
         rows = factors @ self.X.T
         rows *= np.ascontiguousarray(point.mask[:, groups].T)[owner]
+        rows = self.program.pool(rows.T).T
         if self.constant is not None:
             rows -= np.outer(rows @ self.constant, self.constant)
         return rows

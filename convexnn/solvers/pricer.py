@@ -107,8 +107,8 @@ class Pricer:
         """Return where climbs from afar end, over some of the rows first if many."""
         if self._thinning == 1:
             return self._climb_both_ways(self._single, v, starts)
-        rows = slice(None, None, self._thinning)
-        rough = self._climb_both_ways(self._single[rows], v[rows], starts)
+        thinned = self.architecture.thin(self._single, v, self._thinning)
+        rough = self._climb_both_ways(*thinned, starts)
         rough = maxima_at(self.architecture, self.X, v, rough)
         rough = distinct(rough, at_most=_PURSUED, tolerance=_SIMILAR).directions
         return climb(self.architecture, self._single, v, rough, stages=PLAIN)

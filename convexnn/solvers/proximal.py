@@ -51,7 +51,7 @@ class ProximalPoint:
         """Return the network's output at the point."""
         values = self.program.X @ self.U
         values *= self._mask
-        return values @ self.program.sign[self.groups]
+        return self.program.pool(values @ self.program.sign[self.groups])
 
     def full(self):
         """Return the point with all its groups."""

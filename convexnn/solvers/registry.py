@@ -199,11 +199,15 @@ def select_backend(name, activation, options=()):
 register_backend(
     "active_set",
     "convexnn.solvers.newton:solve",
-    expresses=("relu",),
+    expresses=("relu", "convolutional_relu"),
     options=("n_starts", "n_units"),
     search="convexnn.solvers.active_set:search",
 )
-register_backend("newton", "convexnn.solvers.newton:solve")
+register_backend(
+    "newton",
+    "convexnn.solvers.newton:solve",
+    expresses=("relu", "gated_relu", "convolutional_relu"),
+)
 register_backend(
     "interior_point",
     "convexnn.solvers.interior_point:solve",
@@ -212,7 +216,11 @@ register_backend(
 )
 register_backend("fista", "convexnn.solvers.fista:solve", uses_working_set=True)
 register_backend(
-    "cvxpy", "convexnn.solvers.cvxpy:solve", requires=("cvxpy",), options=None
+    "cvxpy",
+    "convexnn.solvers.cvxpy:solve",
+    expresses=("relu", "gated_relu", "convolutional_relu"),
+    requires=("cvxpy",),
+    options=None,
 )
 register_backend(
     "osqp",
