@@ -6,6 +6,7 @@ plotting library.
 """
 
 from .estimators import (
+    CenteredGDDecoder,
     ConvexCNNRegressor,
     ConvexReLURegressor,
     ConvexReLURegressorCV,
@@ -13,6 +14,7 @@ from .estimators import (
 from .path import relu_path
 
 __all__ = [
+    "CenteredGDDecoder",
     "ConvexCNNRegressor",
     "ConvexReLURegressor",
     "ConvexReLURegressorCV",

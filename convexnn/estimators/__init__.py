@@ -3,5 +3,11 @@
 from .convex_cnn import ConvexCNNRegressor
 from .convex_relu import ConvexReLURegressor
 from .convex_relu_cv import ConvexReLURegressorCV
+from .decoder import CenteredGDDecoder
 
-__all__ = ["ConvexCNNRegressor", "ConvexReLURegressor", "ConvexReLURegressorCV"]
+__all__ = [
+    "CenteredGDDecoder",
+    "ConvexCNNRegressor",
+    "ConvexReLURegressor",
+    "ConvexReLURegressorCV",
+]
