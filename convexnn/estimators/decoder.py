@@ -31,7 +31,7 @@ __all__ = ["CenteredGDDecoder"]
 _SMALLEST, _LARGEST = 1e-140, 1e140
 
 #: Standard errors of the loss's slope beyond which a bound of the box is doubted.
-_DOUBT = 3.0
+_DOUBT = 3.5
 
 #: Solvers with a learning rate.
 _FIRST_ORDER = ("centered_gd", "nesterov")
@@ -65,7 +65,7 @@ class CenteredGDDecoder(RegressorMixin, BaseEstimator):
     solver : {"auto", "newton", "newton_cg", "centered_gd", "nesterov"}, default="auto"
         "newton": Levenberg-Marquardt iterations, each of which solves its quadratic
         model over the box exactly. "newton_cg": the same by conjugate gradients,
-        without forming a matrix. "auto": "newton" up to 200,000 entries of `X` and
+        without forming a matrix. "auto": "newton" up to 100,000 entries of `X` and
         "newton_cg" above. "centered_gd": the paper's iteration, gradient (4) and
         projection on the box. "nesterov": the same with momentum and restarts.
     learning_rate : float or {"auto", "theory"}, default="auto"

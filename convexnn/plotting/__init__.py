@@ -3,6 +3,7 @@
 from .arrangement import ArrangementDisplay
 from .convergence import ConvergenceDisplay
 from .phase_transition import PhaseTransitionDisplay
+from .decoding import DecodingDisplay
 from .regularization import RegularizationPathDisplay
 from .search import BetaSearchDisplay
 
@@ -11,5 +12,6 @@ __all__ = [
     "BetaSearchDisplay",
     "ConvergenceDisplay",
     "PhaseTransitionDisplay",
+    "DecodingDisplay",
     "RegularizationPathDisplay",
 ]

@@ -176,9 +176,10 @@ def _projected_step(product, point, slope, step, lower, upper):
     """
     length = 1.0
     for trial in range(1, 31):
-        moved = np.clip(point + length * step, lower, upper) - point
+        reached = np.clip(point + length * step, lower, upper)
+        moved = reached - point
         image = product(moved)
         if slope @ moved + 0.5 * moved @ image < 0:
-            return point + moved, slope + image, trial
+            return reached, slope + image, trial
         length *= 0.5
     return point, slope, 0

@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 #: Entries of X up to which "auto" factorises; measured, see docs/decoder.rst.
-FACTORIZED_SIZE = 200_000
+FACTORIZED_SIZE = 100_000
 
 #: Widths of the random starts in mean absolute deviations of the probes, in turn.
 _WIDTHS = (1.25, 0.5)
@@ -162,7 +162,7 @@ class Settings:
 def choose_solver(name, shape):
     """Return the solver that a name stands for on `X` of that shape.
 
-    "auto" is "newton", and "newton_cg" where X has more than 200,000 entries.
+    "auto" is "newton", and "newton_cg" where X has more than 100,000 entries.
 
     Examples
     --------

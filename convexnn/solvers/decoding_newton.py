@@ -80,15 +80,18 @@ class IterativeSteps:
 
     def step(self, gradient, damping, lower, upper):
         """Return an approximate minimiser of the damped model over the box."""
+        # Products are in single precision, whose range is small.
+        scale = max(float(np.max(np.abs(gradient))), np.finfo(float).tiny)
+        with np.errstate(over="ignore"):
+            bounds = lower / scale, upper / scale
         step, _ = minimize_by_conjugate_gradients(
             lambda vector: self._slopes.product(vector) + damping * vector,
-            gradient,
-            lower,
-            upper,
+            gradient / scale,
+            *bounds,
             tol=_ACCURACY,
             max_products=_MOST_PRODUCTS,
         )
-        return step
+        return scale * step
 
 
 def decode_newton(problem, theta, start, progress, *, factorize):

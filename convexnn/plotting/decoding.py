@@ -1,0 +1,246 @@
+"""How decoding goes: loss or error against iterations, and error against samples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+__all__ = ["DecodingCurve", "DecodingDisplay"]
+
+
+@dataclass(frozen=True)
+class DecodingCurve:
+    """A curve with a band about it.
+
+    Attributes
+    ----------
+    label : str
+        What the legend calls it.
+    x, middle, low, high : ndarray of shape (n_points,)
+        Abscissae, and what is drawn there.
+    """
+
+    label: str
+    x: np.ndarray
+    middle: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+def _curve_of_trials(label, x, trials):
+    """Return the mean of the trials, from their smallest to their largest value."""
+    return DecodingCurve(
+        label, np.asarray(x, dtype=float), trials.mean(0), trials.min(0), trials.max(0)
+    )
+
+
+class DecodingDisplay:
+    """Curves on a logarithmic scale, each with the range of its trials.
+
+    Use :meth:`from_estimator`, :meth:`from_paths` or :meth:`from_recovery` to make a
+    display; :meth:`plot` plots again.
+
+    Parameters
+    ----------
+    curves : list of DecodingCurve
+        What to draw.
+    xlabel, ylabel : str
+        Labels of the axes.
+    log_x : bool, default=False
+        Draw the abscissae on a logarithmic scale.
+    floor : float, default=1e-24
+        Smaller values are drawn there, zeros included.
+
+    Attributes
+    ----------
+    ax_ : matplotlib.axes.Axes
+        Axes of the last plot.
+    figure_ : matplotlib.figure.Figure
+        Figure of the last plot.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("Agg")
+    >>> import numpy as np
+    >>> from convexnn import CenteredGDDecoder
+    >>> from convexnn.plotting import DecodingDisplay
+    >>> rng = np.random.default_rng(0)
+    >>> w, X = rng.uniform(-1, 1, 20), 5 * rng.standard_normal((40, 20))
+    >>> y = np.maximum(w + X, 0).sum(axis=1)
+    >>> decoder = CenteredGDDecoder(theta=1.0, random_state=0).fit(X, y)
+    >>> display = DecodingDisplay.from_estimator(decoder)
+    >>> display.ax_.get_xlabel(), display.ax_.get_yscale()
+    ('iterations', 'log')
+    """
+
+    def __init__(self, curves, *, xlabel, ylabel, log_x=False, floor=1e-24):
+        self.curves = curves
+        self.xlabel = xlabel
+        self.ylabel = ylabel
+        self.log_x = log_x
+        self.floor = floor
+
+    @classmethod
+    def from_estimator(cls, estimator, *, ax=None, title=None):
+        """Plot the loss of a fitted decoder before and after each iteration.
+
+        Parameters
+        ----------
+        estimator : CenteredGDDecoder or dict
+            Fitted, or a Pipeline that ends with a fitted one; or a dictionary of such
+            by label, for one curve each.
+        ax : matplotlib.axes.Axes, default=None
+            Where to draw; new axes by default.
+        title : str, default=None
+            Title of the axes.
+
+        Returns
+        -------
+        DecodingDisplay
+            The plotted display.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If an estimator is not fitted.
+        ValueError
+            If an estimator keeps no path of losses, or if there is none.
+        """
+        named = estimator if isinstance(estimator, dict) else {"loss": estimator}
+        paths = {}
+        for label, one in named.items():
+            decoder = one[-1] if hasattr(one, "named_steps") else one
+            check_is_fitted(decoder)
+            if not hasattr(decoder, "loss_path_"):
+                raise ValueError(
+                    "estimator must have the attribute loss_path_, got a fitted "
+                    f"{type(decoder).__name__} without it."
+                )
+            paths[label] = [decoder.loss_path_]
+        return cls.from_paths(paths, ylabel="loss", ax=ax, title=title)
+
+    @classmethod
+    def from_paths(cls, paths, *, ylabel="loss", ax=None, title=None):
+        """Plot values against iterations, the mean of trials with their range.
+
+        Parameters
+        ----------
+        paths : dict
+            By label, a list of arrays, one a trial, with a value before and after each
+            iteration. A trial that is shorter keeps its last value.
+        ylabel : str, default="loss"
+            What the values are.
+        ax : matplotlib.axes.Axes, default=None
+            Where to draw; new axes by default.
+        title : str, default=None
+            Title of the axes.
+
+        Returns
+        -------
+        DecodingDisplay
+            The plotted display.
+
+        Raises
+        ------
+        ValueError
+            If there are no paths, or one without values.
+        """
+        curves = []
+        for label, trials in _checked(paths, "paths").items():
+            longest = max(map(len, trials))
+            padded = [
+                np.append(trial, np.full(longest - len(trial), trial[-1]))
+                for trial in map(np.asarray, trials)
+            ]
+            curves.append(_curve_of_trials(label, np.arange(longest), np.array(padded)))
+        display = cls(curves, xlabel="iterations", ylabel=ylabel, log_x=True)
+        return display.plot(ax=ax, title=title)
+
+    @classmethod
+    def from_recovery(cls, errors, *, ax=None, title=None):
+        """Plot relative recovery errors against the number of samples per entry.
+
+        Parameters
+        ----------
+        errors : dict
+            By label, a pair: ratios n / d, of shape (n_ratios,), and errors (8) of the
+            paper, of shape (n_trials, n_ratios).
+        ax : matplotlib.axes.Axes, default=None
+            Where to draw; new axes by default.
+        title : str, default=None
+            Title of the axes.
+
+        Returns
+        -------
+        DecodingDisplay
+            The plotted display.
+
+        Raises
+        ------
+        ValueError
+            If there are no errors, or shapes do not agree.
+        """
+        curves = []
+        for label, (ratios, trials) in _checked(errors, "errors").items():
+            trials = np.asarray(trials, dtype=float)
+            if trials.ndim != 2 or trials.shape[1] != len(ratios):
+                raise ValueError(
+                    f"errors[{label!r}] must be {len(ratios)} ratios with an array of "
+                    f"shape (n_trials, {len(ratios)}), got shape {trials.shape}."
+                )
+            curves.append(_curve_of_trials(label, ratios, trials))
+        display = cls(
+            curves, xlabel="samples per entry, n / d", ylabel="relative recovery error"
+        )
+        return display.plot(ax=ax, title=title)
+
+    def plot(self, *, ax=None, title=None):
+        """Draw the curves, their bands, and a legend if there is more than one.
+
+        On a logarithmic axis of iterations, the values before the first one are drawn
+        at one half.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Where to draw; new axes by default.
+        title : str, default=None
+            Title of the axes.
+
+        Returns
+        -------
+        DecodingDisplay
+            Itself, with `ax_` and `figure_`.
+        """
+        import matplotlib.pyplot as plt
+
+        if ax is None:
+            _, ax = plt.subplots(layout="constrained", figsize=(5, 3.5))
+        for k, curve in enumerate(self.curves):
+            x = np.where(curve.x > 0, curve.x, 0.5) if self.log_x else curve.x
+            low, middle, high = (
+                np.maximum(values, self.floor)
+                for values in (curve.low, curve.middle, curve.high)
+            )
+            few = len(x) <= 30
+            style = {"marker": "o", "ms": 3} if few else {}
+            ax.plot(x, middle, color=f"C{k}", label=curve.label, **style)
+            ax.fill_between(x, low, high, color=f"C{k}", alpha=0.2, lw=0)
+        ax.set(xlabel=self.xlabel, ylabel=self.ylabel, title=title, yscale="log")
+        if self.log_x:
+            ax.set_xscale("log")
+        ax.grid(alpha=0.3)
+        if len(self.curves) > 1:
+            ax.legend(frameon=False, fontsize="small")
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
+
+
+def _checked(curves, name):
+    """Return a dictionary of curves after checking that none is empty."""
+    if not curves or any(len(values) == 0 for values in curves.values()):
+        raise ValueError(f"{name} must have a curve, and each a value; got {curves!r}.")
+    return curves
