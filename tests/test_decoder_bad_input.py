@@ -1,7 +1,5 @@
 """What CenteredGDDecoder refuses, survives, tells, and leaves behind when it fails."""
 
-import warnings
-
 import numpy as np
 import pytest
 from scipy import sparse
