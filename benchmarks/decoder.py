@@ -19,12 +19,9 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
 import os
 import platform
-import resource
-import subprocess
-import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +36,6 @@ from decoder_cases import (
     relative_error,
     trace,
 )
-from peers.launch import THREADS
 from two_layer_tables import show
 
 import convexnn
@@ -177,36 +173,13 @@ def certain(folder, quick):
     write(folder, "certain", rows)
 
 
-def peak():
-    """Return the peak of the process's memory in bytes."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-
-def memory_of(solver, d, n):
-    """Return the memory of X and a fit in arrays of n x d, in a process of its own."""
-    command = [sys.executable, __file__, "--memory", solver, str(d), str(n)]
-    ended = subprocess.run(
-        command,
-        env=os.environ | THREADS,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return json.loads(ended.stdout)
-
-
-def measure_memory(solver, d, n):
-    """Print what `memory_of` returns."""
-    fit(*draw(20, 40, 5.0, 0)[:2], solver=solver)  # loads what a first fit loads
-    before = peak()
-    rng = np.random.default_rng(0)
-    w, X = rng.uniform(-1, 1, d), np.empty((n, d))
-    for row in X:
-        row[:] = 5 * rng.standard_normal(d)
-    y = np.array([np.maximum(row + w, 0).sum() for row in X])
+def memory_of(solver, X, y):
+    """Return X and the peak of what a fit allocates, in arrays of n x d."""
+    tracemalloc.start()
     fit(X, y, solver=solver)
-    print(json.dumps((peak() - before) / X.nbytes))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return 1 + peak / X.nbytes
 
 
 def large(folder, quick):
@@ -218,7 +191,7 @@ def large(folder, quick):
         X, y, w = draw(d, n, 5.0, seed)
         problem = DecodingProblem(X, y)
         curvature = largest_curvature(problem, middle_start(problem, 1), centered=True)
-        loose = {"tol": np.sqrt(2e-6) / problem.scale, "max_iter": 5000}
+        loose = {"tol": np.sqrt(2e-6) / problem.scale, "max_iter": 1000}
         runs = {"auto": {}, "newton": {"solver": "newton"}}
         for share in STEPS:
             step = {"learning_rate": 2 * share / curvature}
@@ -237,7 +210,7 @@ def large(folder, quick):
         print(f"draw {seed}", flush=True)
     columns = ("CPU s", "iterations", "loss", "largest error", "memory")
     rows = [("d", "n", "solver", *columns)]
-    memory = {name: f"{memory_of(name, d, n):.2f}" for name in ("auto", "newton")}
+    memory = {name: f"{memory_of(name, X, y):.2f}" for name in ("auto", "newton")}
     for name, spent in seconds.items():
         table = np.array(reached[name])
         rows.append(
@@ -329,12 +302,7 @@ def main():
     parser.add_argument("--quick", action="store_true", help="few draws, small sizes")
     parser.add_argument("--part", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--output", type=Path, default=Path("docs"))
-    parser.add_argument("--memory", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.memory:
-        solver, d, n = arguments.memory
-        measure_memory(solver, int(d), int(n))
-        return
     folder = arguments.output / "data"
     folder.mkdir(parents=True, exist_ok=True)
     for name in arguments.part:

@@ -230,8 +230,8 @@ class DecodingProblem:
         goes_right = has_ties & (right < 0) & ~goes_left
         stays = has_ties & ~goes_left & ~goes_right
         if goes_left.any():
-            columns = np.flatnonzero(goes_left)
-            slopes.array[:, columns] = self.X[:, columns] + w[columns] > 0
+            for rows, shifted in _shifted_blocks(self.X, w):
+                slopes.array[rows] *= ~((shifted == 0) & goes_left)
         return (
             np.where(goes_left, left, right),
             np.where(goes_right | stays, w, lower),

@@ -1,6 +1,7 @@
 """The parts of decoding: encoder, quadratics over boxes, and minima on kinks."""
 
 import itertools
+import tracemalloc
 
 import cvxpy as cp
 import numpy as np
@@ -203,6 +204,22 @@ def test_solvers_are_watched_before_and_after_each_iteration(solver):
     for point, loss in zip(seen, found.losses, strict=True):
         assert problem.evaluate(point).loss == pytest.approx(loss, rel=1e-9, abs=1e-25)
     np.testing.assert_array_equal(seen[-1], found.w)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.5])
+def test_many_entries_need_no_more_than_three_arrays(noise):
+    X = 5 * np.random.default_rng(0).standard_normal((2000, 400))
+    y = np.maximum(X + 0.5, 0).sum(axis=1)
+    y += noise * np.random.default_rng(1).standard_normal(2000)
+    model = CenteredGDDecoder(theta=1.0, n_restarts=1, random_state=0)
+    tracemalloc.start()
+    try:
+        model.fit(X, y)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert model.solver_ == "newton_cg"
+    assert X.nbytes + peak <= 3 * X.nbytes
 
 
 def test_auto_forms_no_matrix_for_many_entries():
