@@ -105,7 +105,7 @@ class CenteredGDDecoder(RegressorMixin, BaseEstimator):
         The vector w, in float64 also for probes in float32.
     loss_ : float
         Loss at `coef_`.
-    loss_path_ : ndarray of shape (n_iter_ + 1,)
+    loss_path_ : ndarray of shape (`n_iter_` + 1,)
         Loss before and after each iteration, from the start that ended best. Over all
         samples, also with batches.
     n_iter_ : int
