@@ -21,8 +21,8 @@ from matplotlib import pyplot as plt
 
 __all__ = ["draw_pictures"]
 
-#: Lowest value shown.
-_FLOOR = 1e-26
+#: Lowest value shown: of paths, and of recovery, where less is rounding.
+_FLOOR, _ROUNDING = 1e-26, 1e-18
 
 
 def read_curves(path, group, label, x):
@@ -105,7 +105,7 @@ def draw_recovery(folder, path):
                 found[sigma, d],
                 xlabel="n / d",
                 ylabel="relative recovery error",
-                floor=_FLOOR,
+                floor=_ROUNDING,
             )
             title = f"d = {d}, sigma = {float(sigma):g}"
             display.plot(ax=axes[k, j], title=title)
