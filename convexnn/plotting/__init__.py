@@ -2,8 +2,8 @@
 
 from .arrangement import ArrangementDisplay
 from .convergence import ConvergenceDisplay
-from .phase_transition import PhaseTransitionDisplay
 from .decoding import DecodingDisplay
+from .phase_transition import PhaseTransitionDisplay
 from .regularization import RegularizationPathDisplay
 from .search import BetaSearchDisplay
 
@@ -11,7 +11,7 @@ __all__ = [
     "ArrangementDisplay",
     "BetaSearchDisplay",
     "ConvergenceDisplay",
-    "PhaseTransitionDisplay",
     "DecodingDisplay",
+    "PhaseTransitionDisplay",
     "RegularizationPathDisplay",
 ]
