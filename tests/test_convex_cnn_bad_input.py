@@ -82,8 +82,21 @@ def test_bad_data_is_refused(name):
         ({"solver": "simplex"}, "'simplex' is not a known .*'interior_point'"),
         ({"solver": "highs"}, "'highs' cannot express .*beta > 0.*'cvxpy'"),
         ({"solver": "interior_point", "beta": 0}, "cannot express the naive"),
-        ({"tol": 0.0}, r"'tol'.*\(0.0, 1.0\). Got 0.0"),
-        ({"tol": 1.0}, r"'tol'.*\(0.0, 1.0\). Got 1.0"),
+        ({"tol": 0.0}, r"tol.*\(0, 1\) with formulation='relaxation', got 0.0"),
+        ({"tol": 1.0}, r"'tol'.*\[0.0, 1.0\).* Got 1.0"),
+        (
+            {"formulation": "global", "beta": "limit"},
+            r"beta.*\(0, inf\) with formulation='global', got 'limit'",
+        ),
+        (
+            {"formulation": "global", "beta": 0},
+            r"beta.*\(0, inf\) with formulation='global', got 0",
+        ),
+        (
+            {"formulation": "global", "solver": "highs"},
+            r"highs.*Allowed.*'auto', 'active_set', 'newton', 'cvxpy'",
+        ),
+        ({"formulation": "global", "cells": np.ones((2, 3))}, r"cells.*\(2, 3\)"),
         ({"max_iter": 0}, r"'max_iter'.*\[1, inf\). Got 0"),
         ({"n_jobs": 1.5}, r"'n_jobs'.* Got 1.5"),
         ({"random_state": "a"}, "'random_state'.*Got 'a'"),

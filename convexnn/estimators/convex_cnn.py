@@ -435,7 +435,7 @@ class ConvexCNNRegressor(
         beta, tol = _given(self.beta, 1.0), _given(self.tol, 1e-3)
         if isinstance(beta, str) or beta == 0:
             raise ValueError(
-                f"beta={beta!r} must be a positive number with formulation='global'."
+                f"beta must be in (0, inf) with formulation='global', got {beta!r}."
             )
         architecture = ConvolutionalReLU(self._grid())
         backend = select_backend(self.solver, architecture.name)
@@ -484,7 +484,9 @@ class ConvexCNNRegressor(
         grid = self._grid()
         beta, tol = _given(self.beta, 0.01), _given(self.tol, 1e-6)
         if tol == 0:
-            raise ValueError("tol=0 must be positive with formulation='relaxation'.")
+            raise ValueError(
+                f"tol must be in (0, 1) with formulation='relaxation', got {tol!r}."
+            )
         beta = None if isinstance(beta, str) else float(beta)
         kind = "linear" if beta is None else "quadratic" if beta > 0 else "naive"
         trainer = FilterTrainer(

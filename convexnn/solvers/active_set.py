@@ -24,12 +24,12 @@ from numbers import Integral
 import numpy as np
 
 from ..architectures import ARCHITECTURES
-from ..cells import enumerate_cells, given_cells
-from ..certificate import Certificate, feasible_point, price_groups
-from ..cones import project_on_cone
+from ..cells import given_cells
+from ..certificate import Certificate, feasible_point
 from ..history import Clock
 from ..pricing import distinct, maxima_at
 from ..program import ConvexProgram
+from .arrangement import list_arrangement
 from .descent import Units, descend
 from .driver import CertifiedPoint, prune
 from .newton import solve as solve_given_cells
@@ -62,10 +62,6 @@ _VIOLATED = 1 + 1e-4
 
 #: One in so many starts price the zero network where a better one is known.
 _FEWER = 4
-
-#: Most cells of a whole arrangement, of at most this rank, that prices are proved over.
-_ENUMERABLE = 5000
-_LOW_RANK = 3
 
 #: Units of the first random start, and how much wider each further one is.
 _NARROWEST = 50
@@ -277,14 +273,8 @@ class _Search:
 
     @cached_property
     def arrangement(self):
-        """The program over all cells, or None where they are too many to list."""
-        if np.linalg.matrix_rank(self.X) > _LOW_RANK:
-            return None
-        try:
-            cells = enumerate_cells(self.X, max_patterns=_ENUMERABLE)
-        except ValueError:
-            return None
-        return self.architecture.program(self.X, self.loss, self.beta, cells)
+        """All cells, or None where they are too many to list."""
+        return list_arrangement(self.architecture, self.X, self.loss, self.beta)
 
     def price_zero(self):
         """Price the zero network, from fewer starts if another is better."""
@@ -292,8 +282,8 @@ class _Search:
         self.price(self.zero, share)
         self.price_at_zero = self.maxima.largest
         if self.arrangement is not None:
-            prices = price_groups(self.arrangement, self.dual_point)
-            self.price_at_zero = prices.largest
+            price, _ = self.arrangement.price(self.dual_point, self.price_at_zero)
+            self.price_at_zero = max(price, self.price_at_zero)
 
     def begin(self, start, known):
         """Return a start, if it is any good, or units descended from random ones.
@@ -415,18 +405,13 @@ class _Search:
 
     def prove(self):
         """Price the best dual point over all cells, where they can be listed."""
-        program, v = self.arrangement, self.dual_point
-        if program is None or self.is_proved:
+        if self.arrangement is None or self.is_proved:
             return
-        prices = price_groups(program, v, threshold=self.largest_price)
-        if prices.largest > self.largest_price:
-            group = int(np.argmax(prices.bounds))
-            missed = project_on_cone(
-                self.X, program.side[:, group], program.correlations(v)[:, group]
-            )
-            self.pricer.remember(missed.point)
-            self.largest_price = prices.largest
-            self.dual = self._dual_value(v, prices.largest)
+        price, missed = self.arrangement.price(self.dual_point, self.largest_price)
+        if price > self.largest_price:
+            self.pricer.remember(missed)
+            self.largest_price = price
+            self.dual = self._dual_value(self.dual_point, price)
         self.is_proved = True
 
     def _dual_value(self, v, price):
