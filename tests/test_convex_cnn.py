@@ -19,7 +19,7 @@ from convexnn.relaxation import in_recovery_cone
     [
         ConvexCNNRegressor(),
         ConvexCNNRegressor(refine=False, beta="limit", solver="highs"),
-        ConvexCNNRegressor(formulation="global", beta=3.0, tol=0.1),
+        ConvexCNNRegressor(formulation="global", tol=0.1),
         ConvexCNNRegressor(formulation="global", solver="newton", n_cells=5),
     ]
 )
