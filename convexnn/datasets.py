@@ -6,10 +6,18 @@ import os
 from pathlib import Path
 
 import numpy as np
+from scipy import ndimage
 from sklearn import datasets as sklearn_datasets
 from sklearn.utils import check_random_state
 
-__all__ = ["SHIPPED", "load_folder", "load_shipped", "make_relu_teacher"]
+__all__ = [
+    "SHIPPED",
+    "load_folder",
+    "load_images",
+    "load_shipped",
+    "make_relu_teacher",
+    "rotate_images",
+]
 
 _LOADERS = {
     "wine": sklearn_datasets.load_wine,
@@ -91,13 +99,85 @@ def load_folder(name, folder=None):
     (array([[1.],
            [3.]]), array([2., 4.]))
     """
+    path = _place(folder) / f"{name}.csv"
+    table = np.loadtxt(path, delimiter=",", skiprows=1, ndmin=2)
+    return table[:, :-1], table[:, -1]
+
+
+def load_images(name, folder=None):
+    """Load the images of ``images/name.npz``.
+
+    Parameters
+    ----------
+    name : str
+        Such as "mnist".
+    folder : path-like, default=None
+        Folder of the data; the environment variable CONVEXNN_DATA by default.
+
+    Returns
+    -------
+    train, test : ndarray of shape (n_images, height, width), uint8
+        The arrays ``x_train`` and ``x_test``.
+
+    Raises
+    ------
+    ValueError
+        If no folder is given and CONVEXNN_DATA is not set.
+    FileNotFoundError
+        If there is no such file.
+    """
+    with np.load(_place(folder) / "images" / f"{name}.npz") as arrays:
+        return arrays["x_train"], arrays["x_test"]
+
+
+def rotate_images(images, *, low=0.0, high=90.0, random_state=None):
+    """Turn each image by an angle of its own, which is its label.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n_images, height, width)
+        Grey values.
+    low, high : float, default=0.0 and 90.0
+        Angles in degrees are uniform between these; positive ones turn the image
+        counterclockwise.
+    random_state : int, RandomState instance or None, default=None
+        Source of the angles.
+
+    Returns
+    -------
+    X : ndarray of shape (n_images, height * width), float32
+        Turned images, interpolated linearly, of the same size, divided by the
+        largest value of their type if that is an integer.
+    y : ndarray of shape (n_images,)
+        Angles.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexnn.datasets import rotate_images
+    >>> image = np.array([[[255, 255], [0, 0]]], np.uint8)
+    >>> X, y = rotate_images(image, low=90, high=90)
+    >>> X.reshape(2, 2).round(6).tolist(), y
+    ([[1.0, 0.0], [1.0, 0.0]], array([90.]))
+    """
+    rng = check_random_state(random_state)
+    angles = rng.uniform(low, high, len(images))
+    largest = np.iinfo(images.dtype).max if images.dtype.kind in "iu" else 1
+    X = np.empty((len(images), images[0].size), np.float32)
+    for row, image, angle in zip(X, images, angles, strict=True):
+        grey = image.astype(np.float32) / largest
+        row[:] = ndimage.rotate(grey, angle, reshape=False, order=1).ravel()
+    return X, angles
+
+
+def _place(folder):
+    """Return the folder of the data."""
     folder = folder or os.environ.get("CONVEXNN_DATA")
     if not folder:
         raise ValueError(
             "folder is None and CONVEXNN_DATA is not set; give one of them."
         )
-    table = np.loadtxt(Path(folder) / f"{name}.csv", delimiter=",", skiprows=1, ndmin=2)
-    return table[:, :-1], table[:, -1]
+    return Path(folder)
 
 
 def make_relu_teacher(

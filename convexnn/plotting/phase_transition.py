@@ -6,8 +6,8 @@ import numpy as np
 
 __all__ = ["PhaseTransitionDisplay"]
 
-#: Errors below this are drawn as if they were this: they are rounding.
-_SMALLEST_ERROR = 1e-8
+#: Errors below this are drawn as if they were this: the filter is recovered.
+_SMALLEST_ERROR = 1e-6
 
 
 class PhaseTransitionDisplay:
@@ -145,24 +145,27 @@ class PhaseTransitionDisplay:
         edges = _edges(self.dimensions), _edges(self.n_samples)
         image = ax.pcolormesh(*edges, values, rasterized=True, **style)
         for slope in self.slopes:
-            ax.axline((0, 0), slope=slope, color="white", lw=1, ls="--")
+            ax.axline((0, 0), slope=slope, color="black", lw=1, ls="--")
             self._name_slope(ax, slope, *edges)
         ax.set(xlim=edges[0][[0, -1]], ylim=edges[1][[0, -1]])
         return image
 
     @staticmethod
     def _name_slope(ax, slope, columns, rows):
-        """Write a line's slope where it leaves the panel."""
+        """Write a line's slope where it leaves the panel, outlined."""
+        from matplotlib.patheffects import withStroke
+
+        is_steep = slope * columns[-1] > rows[-1]
         d = min(columns[-1], rows[-1] / slope)
         ax.annotate(
             f"n = {slope:g} d",
             (d, slope * d),
-            xytext=(-4, -4),
+            xytext=(-5, -3) if is_steep else (-3, 6),
             textcoords="offset points",
-            color="white",
             fontsize="small",
             ha="right",
-            va="top",
+            va="top" if is_steep else "bottom",
+            path_effects=[withStroke(linewidth=2.5, foreground="white")],
         )
 
 
