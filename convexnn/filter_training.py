@@ -37,7 +37,7 @@ __all__ = ["FilterTrainer", "TrainedFilter"]
 _ROUGH = 1e-3
 
 #: Largest number of programs along directions of the data.
-_MOST_ROUNDS = 20
+_MOST_ROUNDS = 10
 
 #: Starts that have to end at the best loss, up to this share, before no more are made.
 _N_AGREEING, _AGREEMENT = 10, 1e-6
@@ -214,7 +214,8 @@ class FilterTrainer:
     @cached_property
     def _patches(self):
         X = self._rows[0]
-        return Patches(X if self._x_scale == 1 else X / self._x_scale, self.grid)
+        X = X if self._x_scale == 1 else X / self._x_scale
+        return Patches(X, self.grid).side_by_side()
 
     @cached_property
     def _labels(self):

@@ -215,6 +215,26 @@ class Patches:
             windows = np.moveaxis(windows, 3, -1)
         self.view = windows
 
+    def side_by_side(self):
+        """Return the same patches next to each other in memory, for many products.
+
+        Patches of an image that do not overlap are a reordering of its columns: one
+        copy of the rows, after which blocks of patches are views.
+
+        Returns
+        -------
+        Patches
+            These patches as those of a signal, or this object itself where that would
+            save nothing or take more memory than the rows do.
+        """
+        columns = np.arange(self.grid.n_features)[None]
+        order = Patches(columns, self.grid).view.ravel()
+        is_longer = len(order) > self.grid.n_features
+        if is_longer or np.array_equal(order, columns[0]):
+            return self
+        grid = patch_grid(len(order), filter_shape=self.filter_size)
+        return Patches(np.take(self.X, order, axis=1), grid)
+
     @property
     def n_samples(self):
         """Number of rows n."""

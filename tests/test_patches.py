@@ -127,6 +127,21 @@ def test_one_filter_loses_its_axis(layout):
     )
 
 
+@layouts
+def test_side_by_side_they_are_the_same_and_blocks_are_views(layout):
+    X, patches = make(layout)
+    other = patches.side_by_side()
+    assert other.shape == patches.shape
+    filters = np.random.default_rng(1).standard_normal((patches.filter_size, 2))
+    np.testing.assert_allclose(
+        other.responses(filters), patches.responses(filters), rtol=1e-12
+    )
+    if np.prod(patches.shape) > X.size:
+        assert other is patches
+    else:
+        assert all(np.shares_memory(block, other.X) for _, block in other.blocks())
+
+
 def test_masks_choose_patches():
     X, patches = make(LAYOUTS[1])
     mask = np.random.default_rng(0).random((4, 4)) > 0.5

@@ -123,9 +123,9 @@ class ConvexCNNRegressor(
         w = 0: it is there to be seen failing.
     direction : {"data", "gaussian", "antithetic"} or array-like, default="data"
         Direction r. "data": the sum of all patches times their labels, and then, until
-        it settles, of the active patches alone. "gaussian": standard normal, a new one
-        for each restart, as in the paper. "antithetic": the same in pairs r, -r. An
-        array of the filter's shape: that one.
+        it settles (at most ten times), of the active patches alone. "gaussian":
+        standard normal, a new one for each restart, as in the paper. "antithetic":
+        the same in pairs r, -r. An array of the filter's shape: that one.
     n_restarts : int, default=50
         Largest number of starts: programs with new directions if these are drawn,
         and otherwise refinements from randomly perturbed moments of the data. No more
