@@ -213,7 +213,7 @@ class FilterTrainer:
 
     @cached_property
     def _patches(self):
-        X = self._rows[0]
+        X = self._rows[0].astype(np.float64, copy=False)
         X = X if self._x_scale == 1 else X / self._x_scale
         return Patches(X, self.grid).side_by_side()
 
