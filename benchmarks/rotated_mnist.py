@@ -4,10 +4,12 @@
 
 turns 10,000 training and 5,000 test images of MNIST (``DATA/images/mnist.npz``) by
 angles between 0 and 90 degrees, and compares ridge regression on the pixels with ridge
-regression on the pixels and the filtered features of ConvexCNNRegressor. Penalties are
-chosen by five-fold cross-validation on the training images, and so is the row that is
-called best. The paper says neither the range of angles nor the number of training
-images, the shape of the filter, its direction or beta.
+regression on the pixels and the filtered features of ConvexCNNRegressor, with one
+filter and with many, and with the predictions of the latter. Penalties of ridge
+regressions are chosen by five-fold cross-validation on the training images, that of the
+many filters by the last fifth of them, and so is the row that is called best. The
+paper says neither the range of angles nor the number of training images, the shape of
+the filter, its direction or beta.
 """
 
 from __future__ import annotations
@@ -41,6 +43,11 @@ FILTERS = (
     ((2, 2), None, True),
     ((4, 4), 2, True),
 )
+#: Many filters: shape, step, penalties as shares of beta_max, gap to stop at.
+MANY = ((14, 14), 7)
+SHARES = (0.02, 0.01)
+GAP = 0.1
+
 QUICK = FILTERS[1:2] + FILTERS[4:6]
 
 #: What the paper reports.
@@ -48,6 +55,9 @@ PAPER = {"pixels": 17.04, "pixels and filter": 16.59}
 
 #: By how much the filter is to lower the error.
 WANTED = 1 - PAPER["pixels and filter"] / PAPER["pixels"]
+
+#: By how much the best of all is to lower it.
+WANTED_BEST = 0.25
 
 
 class Ridge:
@@ -117,19 +127,64 @@ def filtered(train, test, y, shape, stride, refine):
     return (name, *with_features(train, test, y, model.transform), seconds), model
 
 
-def rows_of(train, test, y, filters):
-    """Yield the rows of the table: name, ridge, predictions, features, seconds, model.
+def many_filters(train, y, beta):
+    """Return a network of many filters, trained on labels of variance 1."""
+    shape, stride = MANY
+    return ConvexCNNRegressor(
+        input_shape=(28, 28),
+        filter_shape=shape,
+        stride=stride,
+        formulation="global",
+        beta=beta,
+        tol=GAP,
+        random_state=0,
+    ).fit(train, y)
 
-    A network with many filters adds two rows here: its features beside the pixels,
-    through `with_features`, and its own predictions, with no ridge.
+
+def choose_beta(train, y):
+    """Return the penalty that predicts the last fifth best, and the error there."""
+    cut = len(y) - len(y) // 5
+    beta_max = many_filters(train, y, 1e9).beta_max_
+    errors = {}
+    for share in SHARES:
+        model = many_filters(train[:cut], y[:cut], share * beta_max * cut / len(y))
+        errors[share] = rmse(model.predict(train[cut:]), y[cut:])
+    best = min(errors, key=errors.get)
+    return best * beta_max, errors[best]
+
+
+def rows_of_many(train, test, y):
+    """Yield the rows of the network with many filters."""
+    started = time.process_time()
+    centre, scale = y.mean(), y.std()
+    beta, error = choose_beta(train, (y - centre) / scale)
+    model = many_filters(train, (y - centre) / scale, beta)
+    seconds = time.process_time() - started
+    found = f"{model.n_filters_} filters {MANY[0][0]} x {MANY[0][1]} every {MANY[1]}"
+    predictions = model.predict(test) * scale + centre
+    yield f"{found}, predictions", scale * error, predictions, 0, seconds
+    extra = (model.transform(images) for images in (train, test))
+    pooled = iter([x.reshape(len(x), -1, model.n_filters_).sum(axis=1) for x in extra])
+    _, predictions, added = with_features(train, test, y, lambda _: next(pooled))
+    # The filters have seen the labels of every fold.
+    yield f"pixels and {found}", np.nan, predictions, added, seconds
+
+
+def rows_of(train, test, y, filters):
+    """Yield the rows of the table: name, error, predictions, features, seconds, model.
+
+    The error is that of cross-validation.
     """
     started = time.process_time()
     ridge = Ridge().fit(train, y)
     seconds = time.process_time() - started
-    yield "pixels", ridge, ridge.predict(test), 0, seconds, None
+    yield "pixels", ridge.validated, ridge.predict(test), 0, seconds, None
     for shape, stride, refine in filters:
         row, model = filtered(train, test, y, shape, stride, refine)
-        yield (*row, model)
+        name, ridge, *rest = row
+        yield (name, ridge.validated, *rest, model)
+    for row in rows_of_many(train, test, y):
+        yield (*row, None)
 
 
 def draw_filters(models, path):
@@ -164,10 +219,10 @@ def main():
     train, test = train.astype(np.float64), test.astype(np.float64)
     found, models = [], {}
     filters = QUICK if arguments.quick else FILTERS
-    for name, ridge, predictions, extra, seconds, model in rows_of(
+    for name, validated, predictions, extra, seconds, model in rows_of(
         train, test, y, filters
     ):
-        found.append((name, extra, ridge.validated, rmse(predictions, y_test), seconds))
+        found.append((name, extra, validated, rmse(predictions, y_test), seconds))
         print(*found[-1], flush=True)
         if model is not None:
             models[name] = model
@@ -176,15 +231,18 @@ def main():
               "CPU seconds")]  # fmt: skip
     for name, extra, validated, error, seconds in found:
         gain = 100 * (1 - error / base)
-        numbers = (f"{validated:.2f}", f"{error:.2f}", f"{gain:.1f}", f"{seconds:.1f}")
+        known = "-" if np.isnan(validated) else f"{validated:.2f}"
+        numbers = (known, f"{error:.2f}", f"{gain:.1f}", f"{seconds:.1f}")
         table.append((name, extra, *numbers))
     print()
     show(table)
-    best = min(found, key=lambda row: row[2])
-    gain = 1 - best[3] / base
-    verdict = "PASS" if gain >= WANTED else "FAIL"
-    print(f"chosen by cross-validation: {best[0]}, gain {100 * gain:.1f} % "
-          f"(paper {100 * WANTED:.1f} %): {verdict}")  # fmt: skip
+    one = [row for row in found if row[0] in models]
+    for rows, wanted in ((one, WANTED), (found, WANTED_BEST)):
+        best = min(rows, key=lambda row: np.nan_to_num(row[2], nan=np.inf))
+        gain = 1 - best[3] / base
+        verdict = "PASS" if gain >= wanted else "FAIL"
+        print(f"chosen by cross-validation: {best[0]}, gain {100 * gain:.1f} % "
+              f"(wanted {100 * wanted:.1f} %): {verdict}")  # fmt: skip
     folders = [Path(arguments.output) / part for part in ("data", "images")]
     write_table(folders[0], "rotated_mnist", table)
     write_environment(
