@@ -32,10 +32,13 @@ from matplotlib import pyplot as plt
 
 PATCHES = (1, 2, 5)
 
-#: Settings of the map and of the curves.
+#: Samples of the map are these multiples of the step of their k.
+STEPS = {"quick": {1: 40, 2: 20, 5: 10}, "full": {1: 20, 2: 10, 5: 5}}
+
+#: Settings of the map and of the curves; samples in steps.
 SETTINGS = {
     "quick": {
-        "samples": np.arange(40, 241, 40),
+        "samples": np.arange(1, 7),
         "dimensions": np.arange(20, 101, 20),
         "trials": 10,
         "dims_of_curves": (5, 10),
@@ -43,7 +46,7 @@ SETTINGS = {
         "draws": 50,
     },
     "full": {
-        "samples": np.arange(20, 301, 20),
+        "samples": np.arange(1, 16),
         "dimensions": np.arange(10, 101, 10),
         "trials": 100,
         "dims_of_curves": (5, 10, 20),
@@ -102,26 +105,31 @@ def probabilities(d, ratio, draws):
     return hits / draws
 
 
-def draw_maps(lines, settings, path):
+def samples_of(settings, steps):
+    """Return the numbers of samples of each k."""
+    return {k: step * settings["samples"] for k, step in steps.items()}
+
+
+def draw_maps(lines, settings, steps, path):
     """Draw a row of panels for each k."""
-    samples, dimensions = settings["samples"], settings["dimensions"]
+    dimensions = settings["dimensions"]
     names = list(methods(settings["trials"]))
     figure, grid = plt.subplots(
         *(len(PATCHES), len(names)),
         figsize=(8.4, 7.4),
         sharex=True,
-        sharey=True,
+        sharey="row",
         layout="constrained",
     )
-    place = (
-        {n: i for i, n in enumerate(samples)},
-        {d: i for i, d in enumerate(dimensions)},
-    )
-    for row, k in zip(grid, PATCHES, strict=True):
-        errors = {name: np.ones((len(samples), len(dimensions))) for name in names}
-        for k_of_line, n, d, name, error, _ in lines:
-            if k_of_line == k:
-                errors[name][place[0][n], place[1][d]] = error
+    for row, (k, samples) in zip(
+        grid, samples_of(settings, steps).items(), strict=True
+    ):
+        errors = {}
+        for name in names:
+            cells = {(n, d): e for j, n, d, m, e, _ in lines if (j, m) == (k, name)}
+            errors[name] = np.array(
+                [[cells[n, d] for d in dimensions] for n in samples]
+            )
         display = PhaseTransitionDisplay(samples, dimensions, errors, slopes=SLOPES[k])
         display.plot(axes=row, title=f"k = {k}")
         if k != PATCHES[0]:
@@ -187,8 +195,9 @@ def main():
     if arguments.trials:
         settings = settings | {"trials": arguments.trials}
     started = time.perf_counter()
-    cells = [(k, n, d) for k in PATCHES for n in settings["samples"]
-             for d in settings["dimensions"]]  # fmt: skip
+    steps = STEPS[name]
+    cells = [(k, n, d) for k, samples in samples_of(settings, steps).items()
+             for n in samples for d in settings["dimensions"]]  # fmt: skip
     found = Parallel(n_jobs=arguments.jobs)(
         delayed(measure)(int(k), int(n), int(d), settings["trials"])
         for k, n, d in cells
@@ -219,7 +228,7 @@ def main():
         wall_seconds=round(time.perf_counter() - started, 1),
         cores=os.cpu_count(),
     )
-    draw_maps(lines, settings, images / "phase_transition.png")
+    draw_maps(lines, settings, steps, images / "phase_transition.png")
     draw_curves(curves, images / "phase_transition_probability.png")
 
 

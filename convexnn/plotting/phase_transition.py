@@ -120,7 +120,8 @@ class PhaseTransitionDisplay:
             )
         for ax, name in zip(axes, names, strict=True):
             image = self._draw(ax, self._values(name, share), share)
-            ax.set(title=name, xlabel="dimension d")
+            ax.set_title(name, fontsize="medium")
+            ax.set_xlabel("dimension d")
         label = "samples n"
         axes[0].set_ylabel(label if title is None else f"{title}\n{label}")
         text = "relative error" if share is None else "share recovered"
@@ -145,27 +146,29 @@ class PhaseTransitionDisplay:
         edges = _edges(self.dimensions), _edges(self.n_samples)
         image = ax.pcolormesh(*edges, values, rasterized=True, **style)
         for slope in self.slopes:
-            ax.axline((0, 0), slope=slope, color="black", lw=1, ls="--")
-            self._name_slope(ax, slope, *edges)
+            self._draw_slope(ax, slope, *edges)
         ax.set(xlim=edges[0][[0, -1]], ylim=edges[1][[0, -1]])
         return image
 
     @staticmethod
-    def _name_slope(ax, slope, columns, rows):
-        """Write a line's slope where it leaves the panel, outlined."""
+    def _draw_slope(ax, slope, columns, rows):
+        """Draw a line and name it where it leaves, outlined to be seen anywhere."""
         from matplotlib.patheffects import withStroke
 
+        outline = [withStroke(linewidth=2.5, foreground="white")]
+        line = ax.axline((0, 0), slope=slope, color="black", lw=1, ls="--")
+        line.set_path_effects(outline)
         is_steep = slope * columns[-1] > rows[-1]
         d = min(columns[-1], rows[-1] / slope)
         ax.annotate(
             f"n = {slope:g} d",
             (d, slope * d),
-            xytext=(-5, -3) if is_steep else (-3, 6),
+            xytext=(-12, -4) if is_steep else (-5, 7),
             textcoords="offset points",
             fontsize="small",
             ha="right",
             va="top" if is_steep else "bottom",
-            path_effects=[withStroke(linewidth=2.5, foreground="white")],
+            path_effects=outline,
         )
 
 
