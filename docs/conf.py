@@ -43,5 +43,13 @@ html_theme_options = {
     "secondary_sidebar_items": ["page-toc"],
 }
 # The start page and the single pages without children need no left column.
-_SINGLE = ("index", "theory", "backends", "defaults", "two_layer", "decoder")
+_SINGLE = (
+    "index",
+    "theory",
+    "backends",
+    "defaults",
+    "two_layer",
+    "decoder",
+    "convex_cnn",
+)
 html_sidebars = {page: [] for page in _SINGLE}
