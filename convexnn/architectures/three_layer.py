@@ -1,0 +1,337 @@
+"""Three-layer sub-networks ``((X U)_+ v)_+`` with normF(U) <= 1, norm2(v) <= 1.
+
+A unit is one direction of d * m + m entries, U and then v, on the unit sphere: for the
+best scales of its layers ``normF(U)^2 + norm2(v)^2 = 1`` allows what
+``sqrt(2) U, sqrt(2) v`` in the two unit balls does, so that its atom has a factor of
+two. With it :mod:`convexnn.pricing` climbs these units as it does those of two layers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..pricing import relu_price_bound
+
+__all__ = ["ThreeLayerNetwork", "ThreeLayerReLU", "three_layer_price_bound"]
+
+#: Numbers in a block of pre-activations.
+_BLOCK = 2**17
+
+
+@dataclass(frozen=True)
+class ThreeLayerReLU:
+    """Sub-networks of two hidden layers, `n_units` wide in the first.
+
+    ``((X U)_+ v)_+`` is ``(sum_j sign(v_j) (X w_j)_+)_+`` for ``w_j = U_j abs(v_j)``,
+    and both norms can be at most 1 for some scales of the layers just where
+    ``sum_j norm2(w_j) <= 1`` (three-layer paper, eqs. 9 to 11).
+
+    Parameters
+    ----------
+    n_units : int
+        Hidden units m of the first layer.
+    """
+
+    n_units: int
+
+    name = "three_layer"
+    has_cones = True
+
+    def directions(self, groups, inner):
+        """Return the unit directions of some sub-networks, one a column.
+
+        Parameters
+        ----------
+        groups : ndarray of shape (d, K, m)
+            Vectors w, not all zero in any sub-network.
+        inner : ndarray of shape (K, m)
+            Signs of v.
+
+        Returns
+        -------
+        ndarray of shape (d * m + m, K)
+            With layers of equal norm.
+        """
+        norms = np.linalg.norm(groups, axis=0)
+        share = np.sqrt(norms / (2 * norms.sum(axis=1, keepdims=True)))
+        # Both layers of a unit get the root of its share.
+        first = groups * (share / np.where(norms > 0, norms, 1.0))
+        d, n_subnetworks, m = groups.shape
+        first = first.transpose(0, 2, 1).reshape(d * m, n_subnetworks)
+        return np.concatenate([first, (inner * share).T])
+
+    def subnetworks(self, directions):
+        """Return the vectors w and signs of directions, ``sum_j norm2(w_j) = 1``.
+
+        A direction whose layers have different norms ends with a larger atom.
+        """
+        m = self.n_units
+        first = directions[:-m].reshape(-1, m, directions.shape[1])
+        second = directions[-m:]
+        groups = (first * np.abs(second)).transpose(0, 2, 1)
+        total = np.linalg.norm(groups, axis=0).sum(axis=1)
+        groups = groups / np.maximum(total, np.finfo(groups.dtype).tiny)[:, None]
+        return groups, np.where(second < 0, -1.0, 1.0).T
+
+    def spread(self, X, directions):
+        """Return the root mean squares of both layers' pre-activations.
+
+        Returns
+        -------
+        ndarray of shape (n_directions, 2)
+            For each column of `directions`.
+        """
+        spreads = np.empty((directions.shape[1], 2), dtype=directions.dtype)
+        for part in self._parts(X, directions):
+            first, second = self._split(directions[:, part])
+            values = X @ first
+            spreads[part, 0] = np.sqrt(
+                np.einsum("ij,ij->j", values, values).reshape(second.shape).sum(axis=0)
+                / values[:, : self.n_units].size
+            )
+            hidden = self._sum(np.maximum(values, 0), second)
+            spreads[part, 1] = np.sqrt(np.mean(hidden * hidden, axis=0))
+        return spreads
+
+    def correlate(self, X, v, directions, widths=None):
+        """Return ``2 v' ((X U)_+ v)_+`` for each direction, and its gradient.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, d)
+            Inputs.
+        v : ndarray of shape (n,)
+            Dual point.
+        directions : ndarray of shape (d * m + m, n_directions)
+            Weights of both layers, of any norm.
+        widths : ndarray of shape (n_directions, 2), default=None
+            Smoothing of either layer, ``(z + sqrt(z^2 + width^2)) / 2``; None for the
+            units as they are.
+
+        Returns
+        -------
+        values : ndarray of shape (n_directions,)
+            Correlations.
+        gradients : ndarray of shape (d * m + m, n_directions)
+            Their derivatives by the directions.
+        """
+        values = np.empty(directions.shape[1], dtype=directions.dtype)
+        gradients = np.empty_like(directions)
+        for part in self._parts(X, directions):
+            first, second = self._split(directions[:, part])
+            tile = widths is not None
+            width = np.tile(widths[part, 0], self.n_units) if tile else None
+            inner, slopes = _rounded(X @ first, width)
+            hidden = self._sum(inner, second)
+            outer, pull = _rounded(hidden, widths[part, 1] if tile else None)
+            values[part] = 2 * (v @ outer)
+            pull *= 2 * v[:, None]
+            shape = (len(X), *second.shape)
+            by_second = np.einsum("ijk,ik->jk", inner.reshape(shape), pull)
+            slopes *= second.reshape(-1)
+            slopes.reshape(shape)[...] *= pull[:, None]
+            gradients[: -self.n_units, part] = (X.T @ slopes).reshape(
+                -1, second.shape[1]
+            )
+            gradients[-self.n_units :, part] = by_second
+        return values, gradients
+
+    def price_bound(self, X, v):
+        """Return a rigorous bound on the price of a dual point."""
+        return three_layer_price_bound(X, v)
+
+    def _parts(self, X, directions):
+        """Yield slices of directions whose pre-activations fit a cache."""
+        size = max(_BLOCK // (len(X) * self.n_units), 1)
+        for first in range(0, directions.shape[1], size):
+            yield slice(first, first + size)
+
+    def _split(self, directions):
+        """Return the first layers, (d, m * n_directions), and the second, (m, ...)."""
+        m = self.n_units
+        first = directions[:-m].reshape(-1, m * directions.shape[1])
+        return first, directions[-m:]
+
+    def _sum(self, values, second):
+        """Return ``sum_j values_j second_j``, of shape (n, n_directions)."""
+        return np.einsum("ijk,jk->ik", values.reshape(-1, *second.shape), second)
+
+
+def _rounded(z, widths):
+    """Return a rectifier, smoothed where widths are given, and its slope."""
+    if widths is None:
+        slope = (z > 0).astype(z.dtype)
+        return z * slope, slope
+    # A layer that is zero everywhere has no spread.
+    widths = np.maximum(widths, np.finfo(z.dtype).tiny ** 0.5)
+    roots = z * z
+    roots += widths * widths
+    np.sqrt(roots, out=roots)
+    value = z + roots
+    value *= 0.5
+    return value, value / roots
+
+
+def three_layer_price_bound(X, v):
+    r"""Bound ``max abs(v' ((X U)_+ u)_+)`` over the unit balls from above.
+
+    With :math:`w_j = U_j |u_j|`, dropping the rows that can only lower the value and
+    then the hidden units of negative weight,
+
+    .. math::
+
+        v^\top \Bigl(\sum_j I_j (X w_j)_+\Bigr)_+
+        \le \sum_j (v^+)^\top (X w_j)_+
+        \le \max_{\|w\|_2 \le 1} (v^+)^\top (X w)_+,
+
+    which :func:`~convexnn.pricing.relu_price_bound` bounds in turn, as does
+    :math:`\sqrt{\sum_i v_i^+}\,\sqrt{\lambda_{\max}(X^\top \mathrm{diag}(v^+) X)}`;
+    the same for -v. It is rigorous, loose, and holds for any number of hidden units.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+        Inputs.
+    v : ndarray of shape (n,)
+        Dual point.
+
+    Returns
+    -------
+    float
+        The bound.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexnn.architectures.three_layer import three_layer_price_bound
+    >>> three_layer_price_bound(np.eye(2), np.array([1.0, -1.0])) >= 1.0
+    True
+    """
+    bounds = []
+    for positive in (np.maximum(v, 0), np.maximum(-v, 0)):
+        largest = float(np.linalg.eigvalsh((X.T * positive) @ X)[-1])
+        by_cauchy = np.sqrt(positive.sum() * max(largest, 0.0))
+        bounds.append(min(by_cauchy, relu_price_bound(X, positive)))
+    return float(max(bounds))
+
+
+@dataclass(frozen=True)
+class ThreeLayerNetwork:
+    """Network ``f(x) = sum_k ((x W1_k + b_k)_+ w2_k)_+ w3_k + c``.
+
+    Attributes
+    ----------
+    subnetworks : list of tuple (W1, w2, w3)
+        First layers of shape (d, m), or (d + 1, m) with the biases b in the last row,
+        of unit Frobenius norm, second layers of shape (m,), and output weights.
+    intercept : float
+        Output intercept c, not penalised.
+    has_bias : bool
+        Whether the first layers have the row of biases.
+    """
+
+    subnetworks: list
+    intercept: float
+    has_bias: bool
+
+    def predict(self, X):
+        """Return the outputs of the network, of shape (n,)."""
+        if not self.subnetworks:
+            return np.full(len(X), self.intercept, dtype=X.dtype)
+        first = np.stack([W1 for W1, _, _ in self.subnetworks], axis=1)
+        second = np.stack([w2 for _, w2, _ in self.subnetworks])
+        third = np.array([w3 for _, _, w3 in self.subnetworks], dtype=first.dtype)
+        d = X.shape[1]
+        values = X @ first[:d].reshape(d, -1)
+        if self.has_bias:
+            values += first[d].reshape(-1)
+        values = np.maximum(values, 0).reshape(len(X), *second.shape)
+        hidden = np.einsum("ikj,kj->ik", values, second)
+        return np.maximum(hidden, 0) @ third + first.dtype.type(self.intercept)
+
+    def penalty(self):
+        """Return the sum of squares of all second layers and output weights."""
+        return float(
+            sum(
+                np.sum(np.square(w2, dtype=np.float64)) + float(w3) ** 2
+                for _, w2, w3 in self.subnetworks
+            )
+        )
+
+    def objective(self, X, y, beta, sample_weight=None):
+        """Return ``1/2 sum_i s_i (f(x_i) - y_i)^2 + beta/2 penalty()`` (paper, eq. 4).
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, d)
+            Inputs.
+        y : ndarray of shape (n,)
+            Targets.
+        beta : float
+            Penalty.
+        sample_weight : ndarray of shape (n,), default=None
+            Weights s, ones by default.
+
+        Returns
+        -------
+        float
+            The objective.
+        """
+        squares = np.square(self.predict(X) - y, dtype=np.float64)
+        total = squares.sum() if sample_weight is None else sample_weight @ squares
+        return 0.5 * float(total) + 0.5 * beta * self.penalty()
+
+    @classmethod
+    def recover(cls, groups, inner, sign, samples, offset):
+        """Return the network of a point of the convex program (Proposition 1).
+
+        With ``rho = sum_j norm2(w_j)`` a block becomes ``W1_j = w_j /
+        sqrt(norm2(w_j) rho)``, ``w2_j = I_j sqrt(norm2(w_j))`` and ``w3 = s
+        sqrt(rho)``: of unit Frobenius norm, the same output, and the same penalty.
+
+        Parameters
+        ----------
+        groups : ndarray of shape (d, K, m)
+            Vectors w, in the solvers' units.
+        inner : ndarray of shape (K, m)
+            Signs I.
+        sign : ndarray of shape (K,)
+            Signs s.
+        samples : convexnn.samples.Samples
+            Their scales undo those units.
+        offset : float
+            Output intercept, in the solvers' units.
+
+        Returns
+        -------
+        ThreeLayerNetwork
+            Without sub-networks that are zero.
+        """
+        scaled = groups * (samples.y_scale / samples.x_scale)
+        norms = np.linalg.norm(scaled, axis=0)
+        subnetworks = []
+        for k in np.argsort(-norms.sum(axis=1), kind="stable"):
+            total = norms[k].sum()
+            if total > 0:
+                root = np.sqrt(norms[k])
+                divisor = np.where(root > 0, root * np.sqrt(total), 1.0)
+                subnetworks.append(
+                    (scaled[:, k] / divisor, inner[k] * root, sign[k] * np.sqrt(total))
+                )
+        intercept = offset * samples.y_scale + samples.y_offset
+        return cls(subnetworks, float(intercept), samples.has_bias)
+
+    def locate(self, samples):
+        """Return groups, inner signs and signs of the network in the solvers' units.
+
+        Layers of any scale are undone by ``w_j = W1_j abs(w2_j w3)``.
+        """
+        first = np.stack([W1 for W1, _, _ in self.subnetworks], axis=1).astype(float)
+        second = np.stack([w2 for _, w2, _ in self.subnetworks]).astype(float)
+        third = np.array([w3 for _, _, w3 in self.subnetworks], dtype=float)
+        scale = samples.x_scale / samples.y_scale
+        groups = first * np.abs(second) * np.abs(third)[:, None] * scale
+        inner = np.where(second < 0, -1.0, 1.0)
+        return groups, inner, np.where(third < 0, -1.0, 1.0)

@@ -1,0 +1,143 @@
+"""The program of three-layer networks over given blocks, for any solver of cvxpy."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import cvxpy
+import numpy as np
+from scipy import sparse
+
+from .solution import SolverError
+
+__all__ = ["BlockSolution", "solve"]
+
+
+@dataclass(frozen=True)
+class BlockSolution:
+    """Point that a backend reached.
+
+    Attributes
+    ----------
+    W : ndarray of shape (d, n_blocks, m)
+        Point, feasible up to the solver's accuracy.
+    multipliers : tuple of ndarray
+        Of the first cones, (n, n_blocks, m), and of the second, (n, n_blocks).
+    n_iter : int
+        Iterations spent.
+    status : str
+        What the solver says of the point.
+    """
+
+    W: np.ndarray
+    multipliers: tuple
+    n_iter: int
+    status: str
+
+
+def solve(program, *, verbose=0, solver="CLARABEL"):
+    """Hand the program over given blocks to a conic solver (paper, eq. 12).
+
+    Parameters
+    ----------
+    program : convexnn.three_layer_program.BlockProgram
+        The program.
+    verbose : int, default=0
+        From 2 on, print the solver's own log.
+    solver : str, default="CLARABEL"
+        A conic solver that cvxpy knows.
+
+    Returns
+    -------
+    BlockSolution
+        Point and multipliers.
+
+    Raises
+    ------
+    SolverError
+        If the solver fails, or stops without a point.
+    """
+    d, n_blocks, m = program.shape
+    if not n_blocks:
+        return _zero(program, "no block")
+    W = cvxpy.Variable((d, n_blocks * m))
+    flat = cvxpy.vec(W, order="F")
+    first, first_rows = _first_cones(program)
+    second, second_rows, output = _second_layer(program)
+    loss = program.loss
+    fitted = output @ flat
+    if loss.intercept:
+        fitted = fitted + cvxpy.Variable()
+    residual = cvxpy.multiply(np.sqrt(loss.weights), fitted - loss.y)
+    norms = cvxpy.sum(cvxpy.norm(W, 2, axis=0))
+    constraints = [first @ flat >= 0]
+    if second.shape[0]:
+        constraints.append(second @ flat >= 0)
+    problem = cvxpy.Problem(
+        cvxpy.Minimize(0.5 * cvxpy.sum_squares(residual) + program.beta * norms),
+        constraints,
+    )
+    try:
+        with warnings.catch_warnings():
+            # Inaccuracy is judged by the duality gap, not by the solver's word.
+            warnings.filterwarnings("ignore", message="Solution may be inaccurate")
+            problem.solve(solver=solver, verbose=verbose > 1)
+    except cvxpy.SolverError as error:
+        raise SolverError(f"cvxpy's solver {solver} failed: {error}") from error
+    if W.value is None or not np.isfinite(W.value).all():
+        raise SolverError(
+            f"cvxpy's solver {solver} stopped with status {problem.status!r} and no "
+            "point; use fewer cells, or standardise X and y."
+        )
+    n = len(program.X)
+    by_first, by_second = np.zeros((n, n_blocks, m)), np.zeros((n, n_blocks))
+    by_first.reshape(n, -1).T[first_rows] = np.maximum(constraints[0].dual_value, 0)
+    if second.shape[0]:
+        by_second.T[second_rows] = np.maximum(constraints[1].dual_value, 0)
+    n_iter = int(getattr(problem.solver_stats, "num_iters", None) or 1)
+    W = np.asarray(W.value).reshape(program.shape)
+    return BlockSolution(W, (by_first, by_second), n_iter, problem.status)
+
+
+def _zero(program, status):
+    n, (_, n_blocks, m) = len(program.X), program.shape
+    multipliers = np.zeros((n, n_blocks, m)), np.zeros((n, n_blocks))
+    return BlockSolution(np.zeros(program.shape), multipliers, 1, status)
+
+
+def _first_cones(program):
+    """Return the rows ``(2 D1 - I) X`` of every group, and which they are."""
+    n, d = program.X.shape
+    patterns = program.blocks.first.reshape(n, -1).T
+    counted = program.X.any(axis=1)
+    rows = np.broadcast_to(counted, patterns.shape)
+    group, row = np.nonzero(rows)
+    data = np.where(patterns[rows], 1.0, -1.0)[:, None] * program.X[row]
+    columns = group[:, None] * d + np.arange(d)
+    indptr = np.arange(len(row) + 1) * d
+    shape = (len(row), d * len(patterns))
+    return sparse.csr_array((data.ravel(), columns.ravel(), indptr), shape), rows
+
+
+def _second_layer(program):
+    """Return the rows of the second cones, which they are, and the output's rows."""
+    n, d = program.X.shape
+    blocks = program.blocks
+    n_groups = blocks.inner.size
+    signed = blocks.first * blocks.inner
+    rows = blocks.is_mixed.T
+    block, row = np.nonzero(rows)
+    side = np.where(blocks.second.T[rows], 1.0, -1.0)
+    factors = side[:, None] * signed[row, block]
+    group = block[:, None] * blocks.inner.shape[1] + np.arange(blocks.inner.shape[1])
+    columns = group[:, :, None] * d + np.arange(d)
+    data = factors[:, :, None] * program.X[row][:, None]
+    indptr = np.arange(len(row) + 1) * (d * blocks.inner.shape[1])
+    cones = sparse.csr_array(
+        (data.ravel(), columns.ravel(), indptr), (len(row), d * n_groups)
+    )
+    cones.eliminate_zeros()
+    factors = signed * (blocks.second * blocks.sign)[:, :, None]
+    output = (factors.reshape(n, -1)[:, :, None] * program.X[:, None]).reshape(n, -1)
+    return cones, rows, sparse.csr_array(output)
