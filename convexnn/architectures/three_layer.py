@@ -14,7 +14,7 @@ import numpy as np
 
 from ..pricing import relu_price_bound
 
-__all__ = ["ThreeLayerNetwork", "ThreeLayerReLU", "three_layer_price_bound"]
+__all__ = ["ThreeLayerNetwork", "ThreeLayerReLU", "rounded", "three_layer_price_bound"]
 
 #: Numbers in a block of pre-activations.
 _BLOCK = 2**17
@@ -68,7 +68,7 @@ class ThreeLayerReLU:
         A direction whose layers have different norms ends with a larger atom.
         """
         m = self.n_units
-        first = directions[:-m].reshape(-1, m, directions.shape[1])
+        first = directions[:-m].reshape(len(directions) // m - 1, m, -1 if directions.size else 0)
         second = directions[-m:]
         groups = (first * np.abs(second)).transpose(0, 2, 1)
         total = np.linalg.norm(groups, axis=0).sum(axis=1)
@@ -123,9 +123,9 @@ class ThreeLayerReLU:
             first, second = self._split(directions[:, part])
             tile = widths is not None
             width = np.tile(widths[part, 0], self.n_units) if tile else None
-            inner, slopes = _rounded(X @ first, width)
+            inner, slopes = rounded(X @ first, width)
             hidden = self._sum(inner, second)
-            outer, pull = _rounded(hidden, widths[part, 1] if tile else None)
+            outer, pull = rounded(hidden, widths[part, 1] if tile else None)
             values[part] = 2 * (v @ outer)
             pull *= 2 * v[:, None]
             shape = (len(X), *second.shape)
@@ -159,7 +159,7 @@ class ThreeLayerReLU:
         return np.einsum("ijk,jk->ik", values.reshape(-1, *second.shape), second)
 
 
-def _rounded(z, widths):
+def rounded(z, widths):
     """Return a rectifier, smoothed where widths are given, and its slope."""
     if widths is None:
         slope = (z > 0).astype(z.dtype)

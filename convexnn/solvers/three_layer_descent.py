@@ -14,10 +14,16 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize
 
-__all__ = ["SubNetworks", "descend", "random_subnetworks"]
+from ..architectures.three_layer import rounded
+
+__all__ = ["SubNetworks", "descend", "preconditioner", "random_subnetworks"]
 
 #: Steps over which the rate of decrease is measured.
 _WINDOW = 10
+
+#: Smallest eigenvalue of the second moments of features of one scale that is whitened,
+#: relative to the largest.
+_FLOOR = 1e-6
 
 #: Norms below this, relative to the largest, count as zero.
 _TINY = 1e-10
@@ -95,8 +101,10 @@ class SubNetworks:
         return cls(np.zeros((d, 0, m)), np.zeros((0, m)), np.zeros(0))
 
 
-def random_subnetworks(X, y, n_subnetworks, n_units, random_state):
-    """Draw Gaussian sub-networks of both signs, of about the size of the targets.
+def random_subnetworks(X, y, n_subnetworks, n_units, random_state, white):
+    """Draw sub-networks of both signs, of about the size of the targets.
+
+    Half of them are Gaussian, half so in the coordinates in which the inputs are white.
 
     Parameters
     ----------
@@ -108,6 +116,8 @@ def random_subnetworks(X, y, n_subnetworks, n_units, random_state):
         Numbers K and m.
     random_state : numpy.random.RandomState
         Source of the weights.
+    white : ndarray of shape (d, d)
+        From :func:`preconditioner`.
 
     Returns
     -------
@@ -116,33 +126,44 @@ def random_subnetworks(X, y, n_subnetworks, n_units, random_state):
     """
     d = X.shape[1]
     groups = random_state.standard_normal((d, n_subnetworks, n_units))
+    half = groups[:, n_subnetworks // 2 :].reshape(d, -1)
+    groups[:, n_subnetworks // 2 :] = (white @ half).reshape(d, -1, n_units)
     inner = np.where(random_state.uniform(size=groups.shape[1:]) < 0.5, -1.0, 1.0)
     # One positive unit at least: without any, a sub-network is silent.
     inner[:, 0] = 1.0
     sign = np.where(np.arange(n_subnetworks) % 2, -1.0, 1.0)
     units = SubNetworks(groups, inner, sign)
     sizes = np.linalg.norm(units.atoms(X), axis=0)
-    typical = np.linalg.norm(y) / np.sqrt(n_subnetworks)
-    median = float(np.median(sizes))
-    return units.scaled(np.full(n_subnetworks, typical / median if median else 1.0))
+    wanted = np.linalg.norm(y) / np.sqrt(n_subnetworks)
+    least = 1e-3 * sizes.max(initial=0.0)
+    return units.scaled(wanted / np.maximum(sizes, least or 1.0))
 
 
-def _rounded(z, width):
-    """Return a smoothed rectifier ``(z + sqrt(z^2 + width^2)) / 2`` and its slope."""
-    if not width:
-        slope = (z > 0).astype(z.dtype)
-        return z * slope, slope
-    roots = z * z
-    roots += z.dtype.type(width * width)
-    np.sqrt(roots, out=roots)
-    value = z + roots
-    value *= 0.5
-    slope = value / roots
-    return value, slope
+def preconditioner(X):
+    """Return the matrix T for which the columns of ``X T`` are nearly white.
+
+    Features of very different scales, as raw data have, make a quasi-Newton method
+    slow; in the coordinates ``inverse(T) a`` it is not. The penalty stays that of a.
+    """
+    scales = np.sqrt(np.mean(X**2, axis=0))
+    scales = np.where(scales > 0, scales, 1.0)
+    scaled = X / scales
+    values, vectors = np.linalg.eigh(scaled.T @ scaled / len(X))
+    values = np.maximum(values, _FLOOR * max(values[-1], 1e-300))
+    return ((vectors / np.sqrt(values)) @ vectors.T) / scales[:, None]
 
 
 def descend(
-    X, loss, beta, units, *, width=0.0, n_steps=100, least=0.0, observe=None, dtype=None
+    X,
+    loss,
+    beta,
+    units,
+    *,
+    white,
+    width=0.0,
+    n_steps=100,
+    least=0.0,
+    observe=None,
 ):
     """Lower the objective of smoothed sub-networks by L-BFGS.
 
@@ -156,17 +177,17 @@ def descend(
         Penalty.
     units : SubNetworks
         Where to start.
+    white : ndarray of shape (d, d)
+        From :func:`preconditioner`.
     width : float, default=0.0
-        Width of the smoothing of either layer, relative to the root mean square of
-        its pre-activations; 0 for the rectifiers as they are.
+        Width of the smoothing of each rectifier, relative to the root mean square of
+        what enters it at the start; 0 for the rectifiers as they are.
     n_steps : int, default=100
         Largest number of quasi-Newton steps.
     least : float, default=0.0
         Smallest relative decrease per step, over the last steps, to go on.
     observe : callable, default=None
         Called with the objective after every step without smoothing.
-    dtype : dtype, default=None
-        Precision of the products; that of `X` by default.
 
     Returns
     -------
@@ -176,35 +197,33 @@ def descend(
     if not len(units):
         return units
     d, n_subnetworks, m = units.groups.shape
-    inputs = X if dtype is None else X.astype(dtype)
+    inputs = X @ white
     norms = np.linalg.norm(units.groups, axis=0)
     root = np.sqrt(np.maximum(norms, 1e-30))
-    weights = np.concatenate(
-        [(units.groups / root).reshape(-1), (units.inner * root).reshape(-1)]
-    )
-    first = width * float(np.sqrt(np.mean((X @ (units.groups / root).reshape(d, -1)) ** 2)))
-    second = width * float(np.sqrt(np.mean(units.hidden(X) ** 2)))
-    sign = units.sign.astype(inputs.dtype)
-    split = d * n_subnetworks * m
+    start = (units.groups / root).reshape(d, -1)
+    widths = _widths(X, units, start, width)
+    split = start.size
 
     def objective(flat):
-        cast = flat.astype(inputs.dtype, copy=False)
-        a, b = cast[:split].reshape(d, -1), cast[split:]
-        values, slopes = _rounded(inputs @ a, first)
+        a, b = flat[:split].reshape(d, -1), flat[split:]
+        values, slopes = rounded(inputs @ a, widths[0])
         shape = (len(inputs), n_subnetworks, m)
         z = np.einsum("ikj,kj->ik", values.reshape(shape), b.reshape(-1, m))
-        outer, outer_slopes = _rounded(z, second)
-        output = outer @ sign
-        v = loss.dual_point(output)
-        pull = outer_slopes
-        pull *= sign
-        pull *= v.astype(inputs.dtype, copy=False)[:, None]
-        gradient = beta * flat
-        gradient[split:] -= np.einsum("ik,ikj->kj", pull, values.reshape(shape)).ravel()
+        outer, pull = rounded(z, widths[1])
+        output = outer @ units.sign
+        pull *= units.sign
+        pull *= loss.dual_point(output)[:, None]
+        weights = white @ a
+        gradient = np.empty_like(flat)
+        by_second = np.einsum("ik,ikj->kj", pull, values.reshape(shape))
+        gradient[split:] = beta * b - by_second.ravel()
         slopes *= b
         slopes.reshape(shape)[...] *= pull[:, :, None]
-        gradient[:split] -= (inputs.T @ slopes).ravel()
-        return float(loss.value(output)) + 0.5 * beta * float(flat @ flat), gradient
+        by_first = beta * (white.T @ weights)
+        by_first -= inputs.T @ slopes
+        gradient[:split] = by_first.ravel()
+        squares = float(np.vdot(weights, weights) + b @ b)
+        return float(loss.value(output)) + 0.5 * beta * squares, gradient
 
     values = []
 
@@ -219,12 +238,27 @@ def descend(
 
     flat = minimize(
         objective,
-        weights,
+        np.concatenate(
+            [np.linalg.solve(white, start).ravel(), (units.inner * root).ravel()]
+        ),
         jac=True,
         method="L-BFGS-B",
         callback=follow,
         options={"maxiter": n_steps, "maxcor": 10, "ftol": 1e-12, "gtol": 1e-12},
     ).x
-    a, b = flat[:split].reshape(d, n_subnetworks, m), flat[split:].reshape(-1, m)
+    a = (white @ flat[:split].reshape(d, -1)).reshape(units.groups.shape)
+    b = flat[split:].reshape(-1, m)
     inner = np.where(b < 0, -1.0, 1.0)
     return SubNetworks(a * np.abs(b), inner, units.sign).without_zeros()
+
+
+def _widths(X, units, start, width):
+    """Return the smoothing of the first rectifiers and of the second, or Nones."""
+    if not width:
+        return None, None
+    first = np.sqrt(np.mean((X @ start) ** 2, axis=0))
+    second = np.sqrt(np.mean(units.hidden(X) ** 2, axis=0))
+    # A rectifier that little enters is smoothed as the others are.
+    return tuple(
+        width * np.maximum(each, 0.1 * np.median(each)) for each in (first, second)
+    )
