@@ -10,6 +10,7 @@ from .estimators import (
     ConvexCNNRegressor,
     ConvexReLURegressor,
     ConvexReLURegressorCV,
+    ThreeLayerConvexRegressor,
 )
 from .path import relu_path
 
@@ -18,6 +19,7 @@ __all__ = [
     "ConvexCNNRegressor",
     "ConvexReLURegressor",
     "ConvexReLURegressorCV",
+    "ThreeLayerConvexRegressor",
     "__version__",
     "relu_path",
 ]

@@ -81,6 +81,26 @@ class Blocks:
             self.first, self.inner < 0
         )
 
+    def take(self, index):
+        """Return some of the blocks."""
+        return Blocks(
+            self.first[:, index],
+            self.inner[index],
+            self.second[:, index],
+            self.sign[index],
+            self.scope,
+        )
+
+    def joined(self, other):
+        """Return the blocks of both, with the scope of these."""
+        return Blocks(
+            np.concatenate([self.first, other.first], axis=1),
+            np.concatenate([self.inner, other.inner]),
+            np.concatenate([self.second, other.second], axis=1),
+            np.concatenate([self.sign, other.sign]),
+            self.scope,
+        )
+
     @classmethod
     def of(cls, X, subnetworks):
         """Return the blocks that some sub-networks lie in.

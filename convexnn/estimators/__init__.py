@@ -4,10 +4,12 @@ from .convex_cnn import ConvexCNNRegressor
 from .convex_relu import ConvexReLURegressor
 from .convex_relu_cv import ConvexReLURegressorCV
 from .decoder import CenteredGDDecoder
+from .three_layer import ThreeLayerConvexRegressor
 
 __all__ = [
     "CenteredGDDecoder",
     "ConvexCNNRegressor",
     "ConvexReLURegressor",
     "ConvexReLURegressorCV",
+    "ThreeLayerConvexRegressor",
 ]

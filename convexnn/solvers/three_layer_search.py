@@ -20,15 +20,11 @@ from scipy.optimize import minimize
 
 from ..certificate import Certificate
 from ..history import Clock, History
-from ..pricing import climb, distinct, draw_starts, maxima_at
+from ..pricing import maxima_at
 from ..three_layer_program import BlockProgram, Blocks
 from .solution import SolverError
-from .three_layer_descent import (
-    SubNetworks,
-    descend,
-    preconditioner,
-    random_subnetworks,
-)
+from .three_layer_descent import SubNetworks, descend, random_subnetworks
+from .three_layer_pricer import SubNetworkPricer
 
 __all__ = ["FoundSubNetworks", "search"]
 
@@ -46,7 +42,7 @@ _WORTHWHILE = 0.1
 _WIDTHS = (30, 100)
 
 #: Directions that pricing climbs from, and most of its maxima that enter in a round.
-_STARTS = 128
+_STARTS = 512
 _ENTERING = 40
 
 #: Smoothing and most steps of the descents from random sub-networks and in rounds.
@@ -55,6 +51,8 @@ _FIRST_STAGES = (
     *((0.003, 200), (0.001, 200), (0.0, 300)),
 )
 _STAGES = ((0.01, 150), (0.003, 150), (0.001, 150), (0.0, 200))
+
+_LAST_STAGES = ((0.001, 100), (0.0003, 200), (0.0, 200))
 
 #: Relative decrease per step below which a descent ends.
 _SLOW = 2e-5
@@ -85,6 +83,8 @@ class FoundSubNetworks:
         Rounds.
     status : str
         Why the search ended.
+    gap : float
+        Relative gap before any cut to `max_subnetworks`.
     """
 
     subnetworks: SubNetworks
@@ -93,6 +93,7 @@ class FoundSubNetworks:
     price_at_zero: float
     n_iter: int
     status: str
+    gap: float
 
 
 def search(
@@ -140,7 +141,7 @@ def search(
     """
     run = _Search(X, loss, beta, architecture, tol, verbose, random_state)
     v = loss.dual_point(np.zeros(len(X)))
-    run.price_at_zero = run.priced(v, run.best).largest
+    run.price_at_zero = run.pricer.price(v, run.best).largest
     if run.price_at_zero <= beta:
         run.n_rounds = 1
         run.bound_by(v, run.price_at_zero)
@@ -150,7 +151,7 @@ def search(
     for _ in range(min(max_iter, _MOST_ROUNDS)):
         entering = run.price()
         run.report()
-        if run.gap <= tol and run.confirmed_gap() <= tol:
+        if run.gap <= tol and run.is_confirmed():
             status = "tolerance reached"
             break
         if run.n_waited >= _PATIENCE:
@@ -167,8 +168,8 @@ class _Search:
         self.X, self.loss, self.beta, self.tol = X, loss, beta, tol
         self.architecture, self.verbose = architecture, verbose
         self.random_state = random_state
-        self.white = preconditioner(X)
-        self.coarse = X.astype(np.float32)
+        self.pricer = SubNetworkPricer(architecture, X, _STARTS, random_state)
+        self.white = self.pricer.white
         self.clock = Clock()
         self.best = SubNetworks.none(X.shape[1], architecture.n_units)
         self.primal = self.value(self.best)
@@ -216,50 +217,28 @@ class _Search:
                 self.descended(start, _STAGES, _SLOWER)
                 return
         for width in _WIDTHS:
-            drawn = random_subnetworks(
-                *(self.X, self.loss.y, width, self.architecture.n_units),
-                *(self.random_state, self.white),
-            )
-            self.descended(drawn, _FIRST_STAGES, _SLOW)
+            self.start_again(width)
 
-    def priced(self, v, near, n_starts=_STARTS):
-        """Return distinct local maxima of the price of a dual point."""
-        near = near.without_zeros()
-        if len(near):
-            known = self.architecture.directions(near.groups, near.inner)
-        else:
-            d, m = self.X.shape[1], self.architecture.n_units
-            known = np.zeros((d * m + m, 0))
-        starts = self._drawn(n_starts, known)
-        ends = climb(self.architecture, self.coarse, v, starts)
-        ends = np.concatenate([ends.astype(float), known], axis=1)
-        ends = self._balanced(ends)
-        return distinct(maxima_at(self.architecture, self.X, v, ends))
+    def start_again(self, width):
+        """Descend from random sub-networks; weigh what comes of it with the best.
 
-    def _drawn(self, n_starts, known):
-        """Draw directions: Gaussian, white over the inputs, and near known ones."""
-        m = self.architecture.n_units
-        p = len(known) or (self.X.shape[1] + 1) * m
-        drawn = draw_starts(np.eye(p), n_starts, self.random_state, known)
-        d = self.X.shape[1]
-        half = slice(n_starts // 2, n_starts)
-        first = drawn[:-m, half].reshape(d, -1)
-        drawn[:-m, half] = (self.white @ first).reshape(d * m, -1)
-        norms = np.linalg.norm(drawn[:-m, half], axis=0)
-        drawn[:-m, half] *= np.sqrt(m) / np.maximum(norms, 1e-300)
-        return drawn
-
-    def _balanced(self, directions):
-        groups, inner = self.architecture.subnetworks(directions)
-        total = np.linalg.norm(groups, axis=0).sum(axis=1)
-        kept = total > 0
-        return self.architecture.directions(groups[:, kept], inner[kept])
+        The problem is convex in the weights of all atoms, so that the result is no
+        worse than either.
+        """
+        drawn = random_subnetworks(
+            *(self.X, self.loss.y, width, self.architecture.n_units),
+            *(self.random_state, self.white),
+        )
+        known = self.best
+        found = self.descended(drawn, _FIRST_STAGES, _SLOW)
+        if len(known):
+            self.consider(self.weighed(known.joined(found), len(known)))
 
     def price(self):
         """Price the best network; bound the optimum; return what is to enter."""
         self.n_rounds += 1
         v = self.loss.dual_point(self.best.output(self.X))
-        maxima = self.priced(v, self.best)
+        maxima = self.pricer.price(v, self.best)
         if self.dual_point is not None:
             # What the best dual point did not know may refute its bound.
             again = maxima_at(
@@ -283,11 +262,15 @@ class _Search:
         if is_known or dual > self.dual:
             self.dual, self.dual_point, self.largest = dual, v, largest
 
-    def confirmed_gap(self):
-        """Price the best dual point from other starts and return the gap that is left."""
-        largest = self.priced(self.dual_point, self.best).largest
+    def is_confirmed(self):
+        """Return whether neither new starts nor new prices refute the gap."""
+        before = self.primal
+        self.start_again(_WIDTHS[0])
+        if before - self.primal > _WORTHWHILE * self.tol * before:
+            return False
+        largest = self.pricer.price(self.dual_point, self.best).largest
         self.bound_by(self.dual_point, max(self.largest, largest), True)
-        return self.gap
+        return self.gap <= self.tol
 
     def improve(self, entering):
         """Let sub-networks enter, polish where that is cheap, descend, merge."""
@@ -351,7 +334,7 @@ class _Search:
             return units
         polished = SubNetworks(W, blocks.inner, blocks.sign).without_zeros()
         v = self.loss.dual_point(polished.output(self.X))
-        self.bound_by(v, self.priced(v, polished).largest)
+        self.bound_by(v, self.pricer.price(v, polished).largest)
         return polished
 
     def report(self):
@@ -366,7 +349,9 @@ class _Search:
 
     def finish(self, status, max_subnetworks):
         """Return the best network with its certificate."""
-        best, is_capped = self.best.without_zeros(), False
+        self.descended(self.best, _LAST_STAGES, 0.0)
+        self.consider(self.weighed(self.best, len(self.best)))
+        best, is_capped, gap = self.best.without_zeros(), False, self.gap
         if max_subnetworks is not None and len(best) > max_subnetworks:
             best, is_capped = self._cut(best, max_subnetworks), True
         primal = self.value(best)
@@ -384,7 +369,7 @@ class _Search:
         )
         return FoundSubNetworks(
             *(best, certificate, self.clock.history(), self.price_at_zero),
-            *(max(self.n_rounds, 1), status),
+            *(max(self.n_rounds, 1), status, gap),
         )
 
     def _cut(self, units, n_subnetworks):

@@ -1,0 +1,329 @@
+"""Three-layer ReLU networks of parallel sub-networks."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.validation import check_is_fitted
+
+from ..architectures.three_layer import ThreeLayerNetwork
+from ..samples import collect_samples
+from ..three_layer_training import ThreeLayerTrainer
+from .validation import (
+    TRAINING_CONSTRAINTS,
+    Integral,
+    Interval,
+    Real,
+    StrOptions,
+    all_or_nothing,
+    check_objective,
+    check_range,
+    check_samples,
+    check_weights,
+    fit_context,
+    validate_data,
+)
+
+__all__ = ["ThreeLayerConvexRegressor"]
+
+
+class ThreeLayerConvexRegressor(RegressorMixin, BaseEstimator):
+    r"""Parallel three-layer ReLU sub-networks trained by convex optimisation.
+
+    The network :math:`f(x) = \sum_k ((x^\top W_{1k})_+ w_{2k})_+ w_{3k} + c` minimises
+
+    .. math::
+
+        \frac12 \sum_i s_i (f(x_i) - y_i)^2
+        + \frac{\beta}{2} \sum_k \left(\|w_{2k}\|_2^2 + w_{3k}^2\right)
+        \quad\text{s.t.}\quad \|W_{1k}\|_F \le 1,
+
+    a sum over samples with weights :math:`s_i`, over networks of any number of
+    sub-networks, each with `n_units` columns in :math:`W_{1k}` (paper [1]_, eq. 4).
+    With ``fit_intercept=False`` it is the paper's problem. In a block, where the
+    activation patterns :math:`D_{1j}` and :math:`D_2` and the signs :math:`I_j` of
+    :math:`w_2` are fixed, a sub-network is linear in
+    :math:`w_j = W_{1,j} |w_{2,j} w_3|`, and the problem over all blocks b is the convex
+    program (Theorem 1, eq. 12)
+
+    .. math::
+
+        \min_{w} \frac12 \Bigl\| \sum_b \pm D_{2b} \sum_j I_{bj} D_{1bj} X w_{bj} + c
+        - y \Bigr\|_s^2 + \beta \sum_{b,j} \|w_{bj}\|_2
+
+    with :math:`(2 D_{1bj} - I) X w_{bj} \ge 0` and
+    :math:`(2 D_{2b} - I) \sum_j I_{bj} D_{1bj} X w_{bj} \ge 0`. The paper writes units
+    of negative sign as :math:`w^-` in the reflected cone and gives all units of a block
+    the same sign; here each has its own.
+
+    With ``n_units=1`` the second layer's rectifier has no effect, and the problem is
+    that of :class:`~convexnn.ConvexReLURegressor` with the same beta.
+
+    Parameters
+    ----------
+    n_units : int, default=7
+        Hidden units of the first layer of each sub-network.
+    beta : float, default=0.1
+        Penalty, in (0, inf). It weighs against a *sum* of squares. Standardise the
+        inputs: the penalty does not adapt to their scale.
+    cells : {"auto", "sampled", "all"}, default="auto"
+        Blocks that sub-networks may lie in. "auto": any, found while solving.
+        "sampled": `n_cells` of them, all patterns of a block read from one random
+        sub-network, so that its cones have an interior (Remark 3). "all": every block,
+        for tiny data.
+    n_cells : int, default=50
+        Number of sampled blocks, each with both signs of its output; fewer where the
+        data has no more. A search does not use it.
+    solver : {"auto", "active_set", "cvxpy"}, default="auto"
+        "active_set" searches, with ``cells="auto"`` only. "cvxpy" solves the program
+        over given blocks by Clarabel, and samples them with ``cells="auto"``. "auto"
+        is the one that fits `cells`.
+    max_subnetworks : int, default=None
+        Largest number of sub-networks. A wider solution is cut to its largest ones,
+        which are then trained again.
+    fit_intercept : bool, default=True
+        Give every unit of the first layer a bias, which counts for the norm of its
+        weights, and the output an intercept, which is not penalised.
+    tol : float, default=1e-3
+        Bound on the relative duality gap, (primal - dual) / primal, in [0, 1). After
+        a search the dual value is an estimate.
+    max_iter : int, default=20
+        Largest number of rounds of a search; no more than 40 are made. "cvxpy" does
+        not use it.
+    warm_start : bool, default=False
+        Search from the network of the previous fit, if it has the same shape.
+    verbose : int, default=0
+        1 prints a line a round, 2 the log of the conic solver.
+    random_state : int, RandomState instance or None, default=None
+        Source of sampled blocks, or of the starts and directions of a search.
+
+    Attributes
+    ----------
+    subnetworks_ : list of tuple (W1, w2, w3)
+        First layers of shape (n_features, n_units), or (n_features + 1, n_units) with
+        the biases in the last row (`fit_intercept`), of unit Frobenius norm; second
+        layers of shape (n_units,); output weights. The largest come first.
+    n_subnetworks_ : int
+        Number of sub-networks.
+    intercept_ : float
+        Output intercept c, 0 without `fit_intercept`.
+    objective_ : float
+        Value of the objective at the network.
+    convex_objective_ : float
+        Value of the convex program at the point that the network was recovered from
+        (Proposition 1): that of the blocks it lies in after a search.
+    certificate_ : convexnn.certificate.Certificate
+        Primal value, dual bound, gap, relative gap, and what they hold over: "search",
+        every network, as an estimate from local pricing, with a rigorous, looser
+        `bound`; "cells", networks in the sampled blocks; "all", every network.
+    history_ : convexnn.history.History
+        Objective and dual bound against CPU seconds; `n_neurons` counts sub-networks.
+    beta_max_ : float
+        Penalty from which on the zero network is optimal: an estimate from below after
+        a search, a bound from above over given blocks.
+    n_iter_ : int
+        Rounds of the search, or iterations of the conic solver.
+    n_features_in_ : int
+        Number of features seen in fit.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, where X has string column names.
+
+    Raises
+    ------
+    ValueError
+        In `fit`, if a parameter or the data is not as described, or if ``cells="all"``
+        would list too many blocks.
+    convexnn.solvers.SolverError
+        In `fit`, if the conic solver ends without any point.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If the relative duality gap stays above `tol`.
+
+    See Also
+    --------
+    ConvexReLURegressor : Networks of two layers.
+    convexnn.certify : Gap of weights that were trained elsewhere.
+    convexnn.arrangement_counts : Bounds on the number of blocks.
+
+    Notes
+    -----
+    Training is done in double precision; the network has the precision of X.
+
+    References
+    ----------
+    .. [1] T. Ergen and M. Pilanci, "Global Optimality Beyond Two Layers: Training Deep
+       ReLU Networks via Convex Programs", ICML 2021.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexnn import ThreeLayerConvexRegressor
+    >>> X = np.random.default_rng(0).standard_normal((20, 2))
+    >>> y = np.maximum(np.abs(X[:, 0]) - np.abs(X[:, 1]), 0)
+    >>> model = ThreeLayerConvexRegressor(n_units=4, random_state=0).fit(X, y)
+    >>> W1, w2, w3 = model.subnetworks_[0]
+    >>> W1.shape, w2.shape, float(np.linalg.norm(W1).round(6))
+    ((3, 4), (4,), 1.0)
+    >>> bool(abs(model.objective_ / model.convex_objective_ - 1) < 1e-6)
+    True
+    >>> model.certificate_.scope
+    'search'
+    """
+
+    _parameter_constraints: dict = {
+        "n_units": [Interval(Integral, 1, None, closed="left")],
+        "beta": [Interval(Real, 0, np.inf, closed="neither")],
+        "cells": [StrOptions({"auto", "sampled", "all"})],
+        "solver": [StrOptions({"auto", "active_set", "cvxpy"})],
+        "max_subnetworks": [Interval(Integral, 1, None, closed="left"), None],
+        "warm_start": ["boolean"],
+        **{
+            name: TRAINING_CONSTRAINTS[name]
+            for name in (
+                *("n_cells", "fit_intercept", "tol", "max_iter"),
+                *("verbose", "random_state"),
+            )
+        },
+    }
+
+    def __init__(
+        self,
+        n_units=7,
+        *,
+        beta=0.1,
+        cells="auto",
+        n_cells=50,
+        solver="auto",
+        max_subnetworks=None,
+        fit_intercept=True,
+        tol=1e-3,
+        max_iter=20,
+        warm_start=False,
+        verbose=0,
+        random_state=None,
+    ):
+        self.n_units = n_units
+        self.beta = beta
+        self.cells = cells
+        self.n_cells = n_cells
+        self.solver = solver
+        self.max_subnetworks = max_subnetworks
+        self.fit_intercept = fit_intercept
+        self.tol = tol
+        self.max_iter = max_iter
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.random_state = random_state
+
+    @fit_context
+    def fit(self, X, y, sample_weight=None):
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Inputs, dense and finite.
+        y : array-like of shape (n_samples,)
+            Targets, finite.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights. A weight of 2 equals a repeated row, a weight of 0
+            an absent one.
+
+        Returns
+        -------
+        self : ThreeLayerConvexRegressor
+            Fitted estimator.
+        """
+        with all_or_nothing(self):
+            solver = self._chosen_solver()
+            X, y = check_samples(self, X, y)
+            weights = check_weights(sample_weight, X)
+            trainer = ThreeLayerTrainer(
+                collect_samples(X, y, weights, fit_intercept=self.fit_intercept),
+                solver,
+                **{
+                    name: getattr(self, name)
+                    for name in (
+                        *("n_units", "cells", "n_cells", "max_subnetworks"),
+                        *("tol", "max_iter", "verbose", "random_state"),
+                    )
+                },
+            )
+            trained = trainer.train(self.beta, self._previous_network(X.shape[1]))
+            self._warn_of_gap(trained, solver)
+            self._store(trained, X, y, weights)
+        return self
+
+    def predict(self, X):
+        """Return the network's outputs.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Inputs, dense and finite.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Predictions, in float32 if the network and `X` are.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+        return self._network().predict(X)
+
+    def _chosen_solver(self):
+        """Return the solver to use, refusing one that cannot do what is asked."""
+        is_free = self.cells == "auto"
+        if self.solver == "auto":
+            return "active_set" if is_free else "cvxpy"
+        if self.solver == "active_set" and not is_free:
+            raise ValueError(
+                f"solver='active_set' finds the cells itself, got cells={self.cells!r}."
+                " Allowed: cells='auto', or solver='cvxpy' or 'auto'."
+            )
+        return self.solver
+
+    def _previous_network(self, n_features):
+        """Return the network to start from, if there is one of the right shape."""
+        if not (self.warm_start and getattr(self, "subnetworks_", None)):
+            return None
+        shape = n_features + bool(self.fit_intercept), self.n_units
+        return self._network() if self.subnetworks_[0][0].shape == shape else None
+
+    def _network(self):
+        has_bias = bool(self.subnetworks_) and (
+            len(self.subnetworks_[0][0]) > self.n_features_in_
+        )
+        return ThreeLayerNetwork(self.subnetworks_, self.intercept_, has_bias)
+
+    def _warn_of_gap(self, trained, solver):
+        if trained.gap > self.tol:
+            warnings.warn(
+                f"Relative duality gap {trained.gap:.3g} above tol={self.tol:g} after "
+                f"{trained.n_iter} iterations of solver={solver!r} ({trained.status}). "
+                "Standardise X and y, or increase max_iter, tol or beta.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+
+    def _store(self, trained, X, y, weights):
+        network = trained.network
+        objective = network.objective(X.astype(np.float64), y, self.beta, weights)
+        check_objective(objective)
+        self.subnetworks_ = [
+            tuple(check_range(layer, X.dtype)[()] for layer in layers)
+            for layers in network.subnetworks
+        ]
+        self.n_subnetworks_ = len(self.subnetworks_)
+        self.intercept_ = check_range(network.intercept, X.dtype)[()]
+        self.objective_ = objective
+        self.convex_objective_ = trained.convex_objective
+        self.certificate_ = trained.certificate
+        self.history_ = trained.history
+        self.beta_max_ = trained.beta_max
+        self.n_iter_ = trained.n_iter

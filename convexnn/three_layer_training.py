@@ -1,0 +1,238 @@
+"""Train three-layer networks on samples: search or solve, cut, recover."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.utils import check_random_state
+from threadpoolctl import threadpool_limits
+
+from .architectures.three_layer import ThreeLayerNetwork, ThreeLayerReLU
+from .certificate import Certificate
+from .estimators.validation import check_objective, check_penalty
+from .history import Clock, History
+from .losses import SquaredLoss
+from .samples import Samples
+from .solvers.three_layer_descent import SubNetworks
+from .solvers.three_layer_search import search
+from .three_layer_program import (
+    BlockProgram,
+    Blocks,
+    certify_blocks,
+    enumerate_blocks,
+    price_blocks,
+    sample_blocks,
+)
+
+__all__ = ["ThreeLayerTrainer", "TrainedThreeLayer"]
+
+#: Share of the largest sub-network below which one is left out, if the objective bears
+#: it: conic solvers leave no exact zeros.
+_DUST = 1e-6
+_BEARABLE = 1e-7
+
+
+@dataclass(frozen=True)
+class TrainedThreeLayer:
+    """A trained network and what is known about it, in the caller's units.
+
+    Attributes
+    ----------
+    network : ThreeLayerNetwork
+        The network.
+    convex_objective : float
+        Value of the convex program at the point the network was recovered from.
+    certificate : Certificate
+        Its gap, and what that holds over.
+    history : History
+        Objective and bound against CPU seconds.
+    beta_max : float
+        Penalty from which on the zero network is optimal: an estimate from below
+        after a search, a bound from above over given cells.
+    n_iter : int
+        Rounds of the search, or iterations of the conic solver.
+    status : str
+        What the solver said last.
+    gap : float
+        Relative gap before any cut to `max_subnetworks`.
+    """
+
+    network: ThreeLayerNetwork
+    convex_objective: float
+    certificate: Certificate
+    history: History
+    beta_max: float
+    n_iter: int
+    status: str
+    gap: float
+
+
+@dataclass(frozen=True)
+class ThreeLayerTrainer:
+    """Samples and settings; the parameters of the estimator of the same names.
+
+    Parameters
+    ----------
+    samples : Samples
+        From :func:`~convexnn.samples.collect_samples`.
+    solver : {"active_set", "cvxpy"}
+        How.
+    n_units, cells, n_cells, max_subnetworks, tol, max_iter, verbose, random_state
+        Of :class:`~convexnn.ThreeLayerConvexRegressor`.
+    """
+
+    samples: Samples
+    solver: str
+    n_units: int
+    cells: str
+    n_cells: int
+    max_subnetworks: int | None
+    tol: float
+    max_iter: int
+    verbose: int
+    random_state: int | np.random.RandomState | None
+
+    def train(self, beta, start=None):
+        """Train a network.
+
+        Parameters
+        ----------
+        beta : float
+            Penalty, in the caller's units.
+        start : ThreeLayerNetwork, default=None
+            Network to search from.
+
+        Returns
+        -------
+        TrainedThreeLayer
+            The network.
+
+        Raises
+        ------
+        ValueError
+            If beta is out of range for the data, there are too many cells, or the
+            objective overflows.
+        """
+        scaled = check_penalty(beta, self.samples.beta_scale)
+        with threadpool_limits(limits=1, user_api="blas"):
+            if self.solver == "active_set":
+                return self._search(scaled, start)
+            return self._solve(scaled)
+
+    @property
+    def _loss(self):
+        samples = self.samples
+        return SquaredLoss(
+            *(samples.y, samples.weights),
+            intercept=samples.has_bias,
+            constant=samples.within,
+        )
+
+    def _search(self, beta, start):
+        """Train a network whose blocks are found on the way."""
+        if start is not None and start.subnetworks:
+            start = SubNetworks(*start.locate(self.samples))
+        else:
+            start = None
+        loss = self._loss
+        found = search(
+            *(self.samples.X, loss, beta),
+            architecture=ThreeLayerReLU(self.n_units),
+            tol=self.tol,
+            max_iter=self.max_iter,
+            start=start,
+            max_subnetworks=self.max_subnetworks,
+            verbose=int(self.verbose),
+            random_state=check_random_state(self.random_state),
+        )
+        units = found.subnetworks
+        program = BlockProgram(
+            *(self.samples.X, loss, beta), Blocks.of(self.samples.X, units)
+        )
+        return self._trained(
+            *(program, units, found.certificate, found.history),
+            price=found.price_at_zero,
+            n_iter=found.n_iter,
+            status=found.status,
+            gap=found.gap,
+        )
+
+    def _solve(self, beta):
+        """Solve the program over listed blocks."""
+        from .solvers.three_layer_cvxpy import solve
+
+        X, loss = self.samples.X, self._loss
+        clock = Clock()
+        blocks = self._blocks(X)
+        program = BlockProgram(X, loss, beta, blocks)
+        solution = solve(program, verbose=int(self.verbose))
+        units = SubNetworks(solution.W, blocks.inner, blocks.sign)
+        certificate = certify_blocks(
+            *(program, units.output(X), units.value(X, loss, beta)),
+            solution.multipliers,
+        )
+        gap = certificate.relative_gap
+        kept = self._worth_keeping(units, loss, beta)
+        limit = self.max_subnetworks
+        is_capped = limit is not None and len(kept) > limit
+        if is_capped:
+            kept = kept[np.argsort(-units.norms[kept], kind="stable")[:limit]]
+        program = BlockProgram(X, loss, beta, blocks.take(kept))
+        W = solve(program).W if is_capped else solution.W[:, kept]
+        units = SubNetworks(W, program.blocks.inner, program.blocks.sign)
+        primal = units.value(X, loss, beta)
+        certificate = Certificate(
+            *(primal, min(certificate.dual, primal), blocks.scope),
+            is_capped=is_capped,
+        )
+        clock.record(primal, certificate.dual, len(kept))
+        at_zero = loss.dual_point(np.zeros(len(X)))
+        prices = price_blocks(BlockProgram(X, loss, beta, blocks), at_zero)
+        return self._trained(
+            *(program, units, certificate, clock.history()),
+            price=float(prices.max(initial=0.0)),
+            n_iter=solution.n_iter,
+            status=solution.status,
+            gap=gap,
+        )
+
+    def _blocks(self, X):
+        if self.cells == "all":
+            return enumerate_blocks(X, self.n_units)
+        random_state = check_random_state(self.random_state)
+        return sample_blocks(X, self.n_units, self.n_cells, random_state)
+
+    def _worth_keeping(self, units, loss, beta):
+        """Return the sub-networks without which the objective would rise."""
+        X, norms = self.samples.X, units.norms
+        largest = norms.max(initial=0.0)
+        everything = np.flatnonzero(norms > 0)
+        value = units.value(X, loss, beta)
+        kept = np.flatnonzero(norms > _DUST * largest)
+        # The zero network beats what a solver leaves of it.
+        for chosen in (np.zeros(0, dtype=int), kept):
+            if units.take(chosen).value(X, loss, beta) <= value * (1 + _BEARABLE):
+                return chosen
+        return everything
+
+    def _trained(
+        self, program, units, certificate, history, *, price, n_iter, status, gap
+    ):
+        """Return a network with its values in the caller's units."""
+        samples = self.samples
+        scale = samples.objective_scale
+        check_objective(certificate.primal * scale)
+        offset = program.loss.offset(units.output(samples.X))
+        return TrainedThreeLayer(
+            network=ThreeLayerNetwork.recover(
+                *(units.groups, units.inner, units.sign, samples, offset)
+            ),
+            convex_objective=program.objective(units.groups) * scale,
+            certificate=certificate.in_units(scale),
+            history=history.in_units(scale),
+            beta_max=price * samples.beta_scale,
+            n_iter=n_iter,
+            status=status,
+            gap=gap,
+        )
