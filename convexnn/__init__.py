@@ -12,6 +12,7 @@ from .estimators import (
     ConvexReLURegressorCV,
     ThreeLayerConvexRegressor,
 )
+from .network_certificate import certify
 from .path import relu_path
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "ConvexReLURegressorCV",
     "ThreeLayerConvexRegressor",
     "__version__",
+    "certify",
     "relu_path",
 ]
 

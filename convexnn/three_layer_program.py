@@ -77,9 +77,7 @@ class Blocks:
     @cached_property
     def is_mixed(self):
         """Where units of both signs are active, so that D2 restricts: (n, n_blocks)."""
-        return _active(self.first, self.inner > 0) & _active(
-            self.first, self.inner < 0
-        )
+        return _active(self.first, self.inner > 0) & _active(self.first, self.inner < 0)
 
     def take(self, index):
         """Return some of the blocks."""
@@ -173,9 +171,7 @@ def sample_blocks(X, n_units, n_blocks, random_state):
             key = _key(drawn, b)
             if len(kept) < n_blocks and drawn.second[:, b].any() and key not in seen:
                 seen.add(key)
-                kept.append(
-                    (drawn.first[:, b], drawn.inner[b], drawn.second[:, b])
-                )
+                kept.append((drawn.first[:, b], drawn.inner[b], drawn.second[:, b]))
         if len(kept) == n_blocks:
             break
     return _with_both_signs(len(X), n_units, kept, "cells")

@@ -68,7 +68,9 @@ class ThreeLayerReLU:
         A direction whose layers have different norms ends with a larger atom.
         """
         m = self.n_units
-        first = directions[:-m].reshape(len(directions) // m - 1, m, -1 if directions.size else 0)
+        first = directions[:-m].reshape(
+            len(directions) // m - 1, m, -1 if directions.size else 0
+        )
         second = directions[-m:]
         groups = (first * np.abs(second)).transpose(0, 2, 1)
         total = np.linalg.norm(groups, axis=0).sum(axis=1)

@@ -2,7 +2,8 @@
 
 The loop of :mod:`convexnn.solvers.active_set` with sub-networks in place of units:
 
-1. start wide, from many random sub-networks, by smoothed descents, twice;
+1. start wide, from many random sub-networks, by smoothed descents, and once more from
+   more of them while the gap is large;
 2. price: climb ``abs(v' ((X U)_+ u)_+)`` from many starts; what is above beta enters;
 3. weigh all atoms anew, jointly (a convex problem), which drops those of no use;
 4. polish: solve the finite program over the blocks of all that is left, where it is
@@ -157,7 +158,10 @@ def search(
         if run.n_waited >= _PATIENCE:
             status = "no progress"
             break
-        run.improve(entering)
+        if run.wider:
+            run.start_again(run.wider.pop(0))
+        else:
+            run.improve(entering)
     return run.finish(status, max_subnetworks)
 
 
@@ -176,6 +180,7 @@ class _Search:
         self.dual, self.dual_point, self.largest = -np.inf, None, np.inf
         self.price_at_zero = 0.0
         self.n_rounds = self.n_waited = 0
+        self.wider = []
         self._last = np.inf
 
     @property
@@ -216,8 +221,8 @@ class _Search:
             if len(self.best):
                 self.descended(start, _STAGES, _SLOWER)
                 return
-        for width in _WIDTHS:
-            self.start_again(width)
+        self.start_again(_WIDTHS[0])
+        self.wider = list(_WIDTHS[1:])
 
     def start_again(self, width):
         """Descend from random sub-networks; weigh what comes of it with the best.
