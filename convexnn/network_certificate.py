@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -179,11 +180,11 @@ def _read(weights, n_features):
     if hasattr(weights, "_network"):
         if hasattr(weights, "gates_"):
             raise ValueError("weights must be those of a ReLU network, got gates.")
-        has_intercept = weights.fit_intercept
         units, intercept = _read(weights._network(), n_features)
-        if not has_intercept and isinstance(intercept, float):
-            intercept = None
-        return units, intercept
+        if weights.fit_intercept:
+            return units, intercept
+        # The network's rows of biases are zeros.
+        return replace(units, groups=units.groups[:n_features]), None
     if isinstance(weights, ThreeLayerNetwork):
         intercept = weights.intercept if weights.has_bias else None
         if not weights.subnetworks:

@@ -172,8 +172,9 @@ class ThreeLayerTrainer:
             *(program, units.output(X), units.value(X, loss, beta)),
             solution.multipliers,
         )
-        gap = certificate.relative_gap
         kept = self._worth_keeping(units, loss, beta)
+        primal = units.take(kept).value(X, loss, beta)
+        gap = Certificate(primal, certificate.dual, blocks.scope).relative_gap
         limit = self.max_subnetworks
         is_capped = limit is not None and len(kept) > limit
         if is_capped:

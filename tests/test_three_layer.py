@@ -1,0 +1,326 @@
+"""ThreeLayerConvexRegressor: contract, theorems, invariances, bad input, certify."""
+
+import io
+import pickle
+import warnings
+from contextlib import redirect_stdout
+from functools import partial
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from convexnn import ConvexReLURegressor, ThreeLayerConvexRegressor, certify
+from convexnn.solvers import three_layer_search
+
+rng = np.random.default_rng(0)
+X, Y = rng.standard_normal((14, 2)), rng.standard_normal(14)
+ONES = np.ones(14)
+
+CHECKED = [
+    ThreeLayerConvexRegressor(n_units=2, beta=40.0, max_iter=1, tol=0.9),
+    ThreeLayerConvexRegressor(n_units=2, cells="sampled", n_cells=5, tol=0.1),
+]
+
+
+@parametrize_with_checks([clone(each).set_params(random_state=0) for each in CHECKED])
+def test_contract(estimator, check):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        check(estimator)
+
+
+def model(**parameters):
+    defaults = {"n_units": 3, "beta": 0.3, "n_cells": 8, "random_state": 0}
+    return ThreeLayerConvexRegressor(**defaults | parameters)
+
+
+def with_entry(array, value):
+    array = np.array(array, dtype=float)
+    array.flat[1] = value
+    return array
+
+
+@pytest.mark.parametrize("fit_intercept", [False, True])
+@pytest.mark.parametrize("cells", ["auto", "sampled"])
+def test_recovered_network_has_the_objective_of_the_program(cells, fit_intercept):
+    weights = rng.uniform(0.5, 2, 14)
+    fitted = model(cells=cells, fit_intercept=fit_intercept).fit(X, Y, weights)
+    assert fitted.objective_ == pytest.approx(fitted.convex_objective_, rel=1e-6)
+    assert fitted.certificate_.primal == pytest.approx(fitted.objective_, rel=1e-6)
+    assert fitted.certificate_.relative_gap <= fitted.tol
+    squares = 0.0
+    output = np.full(14, float(fitted.intercept_))
+    inputs = np.column_stack([X, ONES]) if fit_intercept else X
+    assert fitted.n_subnetworks_ == len(fitted.subnetworks_) > 0
+    for W1, w2, w3 in fitted.subnetworks_:
+        assert W1.shape == (2 + fit_intercept, 3)
+        assert w2.shape == (3,)
+        assert np.linalg.norm(W1) == pytest.approx(1)
+        assert np.linalg.norm(w2) == pytest.approx(abs(w3))
+        output += np.maximum(np.maximum(inputs @ W1, 0) @ w2, 0) * w3
+        squares += w2 @ w2 + w3**2
+    np.testing.assert_allclose(fitted.predict(X), output)
+    value = 0.5 * weights @ (output - Y) ** 2 + 0.15 * squares
+    assert fitted.objective_ == pytest.approx(value)
+
+
+def test_search_reaches_the_optimum_over_all_blocks():
+    few, y = X[:4], Y[:4]
+    parameters = {"n_units": 2, "beta": 0.05, "fit_intercept": False}
+    listed = model(cells="all", **parameters).fit(few, y)
+    found = model(**parameters).fit(few, y)
+    assert listed.certificate_.scope == "all"
+    assert listed.certificate_.relative_gap < 1e-6
+    assert found.objective_ == pytest.approx(listed.objective_, rel=1e-4)
+    assert found.objective_ >= listed.certificate_.dual * (1 - 1e-9)
+    assert found.certificate_.bound <= listed.objective_ * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("fit_intercept", [False, True])
+def test_one_unit_is_the_two_layer_network(fit_intercept):
+    parameters = {"beta": 0.5, "tol": 1e-5, "fit_intercept": fit_intercept}
+    three = model(n_units=1, **parameters | {"tol": 1e-3}).fit(X, Y)
+    two = ConvexReLURegressor(random_state=0, **parameters).fit(X, Y)
+    assert three.objective_ == pytest.approx(two.objective_, rel=1e-3)
+
+
+def test_search_is_no_worse_than_sampled_blocks():
+    assert model().fit(X, Y).objective_ <= (
+        model(cells="sampled", n_cells=40).fit(X, Y).objective_
+    )
+
+
+@pytest.mark.parametrize("cells", ["auto", "sampled"])
+def test_zero_network_from_beta_max_on(cells):
+    beta_max = model(cells=cells).fit(X, Y).beta_max_
+    fitted = model(cells=cells, beta=1.01 * beta_max, tol=1e-6).fit(X, Y)
+    assert fitted.n_subnetworks_ == 0
+    np.testing.assert_allclose(fitted.predict(X), Y.mean())
+    assert fitted.objective_ == pytest.approx(0.5 * np.sum((Y - Y.mean()) ** 2))
+    if cells == "auto":
+        assert model(beta=0.9 * beta_max).fit(X, Y).n_subnetworks_ > 0
+
+
+@pytest.mark.parametrize("cells", ["auto", "sampled"])
+def test_same_again_whatever_the_order_or_form_of_the_rows(cells):
+    first = model(cells=cells, beta=1.0).fit(X, Y)
+    order = np.random.default_rng(1).permutation(14)
+    weights = np.where(np.arange(14) < 5, 2.0, 1.0)
+    weighted = model(cells=cells, beta=1.0).fit(X, Y, weights)
+    repeated = model(cells=cells, beta=1.0).fit(
+        np.concatenate([X, X[:5]]), np.concatenate([Y, Y[:5]])
+    )
+    assert model(cells=cells, beta=1.0).fit(X, Y).objective_ == first.objective_
+    permuted = model(cells=cells, beta=1.0).fit(X[order], Y[order])
+    np.testing.assert_array_equal(permuted.predict(X), first.predict(X))
+    np.testing.assert_array_equal(repeated.predict(X), weighted.predict(X))
+
+
+def test_scaling_of_the_data_scales_the_problem():
+    first = model(fit_intercept=False).fit(X, Y)
+    scaled = model(fit_intercept=False, beta=0.3 * 8 * 4).fit(X * 8, Y * 4)
+    np.testing.assert_allclose(scaled.predict(X * 8), 4 * first.predict(X))
+    assert scaled.objective_ == pytest.approx(16 * first.objective_)
+
+
+def test_limited_number_of_subnetworks():
+    for cells in ("auto", "sampled"):
+        fitted = model(beta=0.2, cells=cells, max_subnetworks=2).fit(X, Y)
+        assert fitted.n_subnetworks_ == 2
+        assert fitted.certificate_.is_capped
+        assert fitted.objective_ == pytest.approx(fitted.convex_objective_, rel=1e-6)
+
+
+def test_float32_is_kept():
+    fitted = model().fit(X.astype(np.float32), Y)
+    assert fitted.predict(X.astype(np.float32)).dtype == np.float32
+    assert fitted.subnetworks_[0][0].dtype == np.float32
+    again = pickle.loads(pickle.dumps(fitted))
+    np.testing.assert_array_equal(again.predict(X), fitted.predict(X))
+
+
+def test_warm_start_is_no_worse_and_skips_other_shapes():
+    fitted = model(warm_start=True).fit(X, Y)
+    before = fitted.objective_
+    assert fitted.fit(X, Y).objective_ <= before * (1 + 1e-9)
+    assert fitted.fit(X[:, :1], Y).subnetworks_[0][0].shape == (2, 3)
+
+
+def test_verbose_prints_a_line_a_round():
+    out = io.StringIO()
+    with redirect_stdout(out):
+        fitted = model(verbose=1).fit(X, Y)
+    assert out.getvalue().count("[active_set] round") == fitted.n_iter_
+
+
+def test_interrupt_leaves_the_estimator_as_it_was(monkeypatch):
+    fitted = model().fit(X, Y)
+    before = dict(vars(fitted))
+
+    def interrupted(*arguments, **settings):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(three_layer_search, "descend", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        fitted.fit(X * 2, Y)
+    assert vars(fitted) == before
+
+
+def test_gap_above_tol_is_told():
+    data = np.random.default_rng(3)
+    inputs, y = data.standard_normal((60, 6)), data.standard_normal(60)
+    with pytest.warns(ConvergenceWarning, match=r"above tol=1e-09 after 1 iter"):
+        model(max_iter=1, tol=1e-9, beta=2.0).fit(inputs, y)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "match"),
+    [
+        ({"n_units": 0}, r"'n_units'.*\[1, inf\). Got 0 "),
+        ({"n_units": 2.5}, r"'n_units'.*\[1, inf\). Got 2.5 "),
+        ({"beta": 0}, r"'beta'.*\(0.0, inf\). Got 0 "),
+        ({"beta": np.nan}, r"'beta'.*\(0.0, inf\). Got nan "),
+        ({"beta": "1"}, r"'beta'.*\(0.0, inf\). Got '1' "),
+        ({"cells": "some"}, "'cells'(?=.*'auto')(?=.*'all')(?=.*'sampled').*'some'"),
+        ({"solver": "osqp"}, "'solver'(?=.*'active_set')(?=.*'cvxpy').*'osqp'"),
+        ({"n_cells": 0}, r"'n_cells'.*\[1, inf\). Got 0 "),
+        ({"max_subnetworks": 0}, r"'max_subnetworks'.*\[1, inf\) or None. Got 0 "),
+        ({"tol": 1.0}, r"'tol'.*\[0.0, 1.0\). Got 1.0 "),
+        ({"tol": -1e-3}, r"'tol'.*\[0.0, 1.0\). Got -0.001 "),
+        ({"max_iter": 0}, r"'max_iter'.*\[1, inf\). Got 0 "),
+        ({"fit_intercept": "yes"}, "'fit_intercept'.*bool.*Got 'yes'"),
+        ({"warm_start": "yes"}, "'warm_start'.*bool.*Got 'yes'"),
+        ({"random_state": "a"}, "'random_state'.*Got 'a'"),
+        ({"verbose": -1}, "'verbose'.*Got -1"),
+        ({"solver": "active_set", "cells": "all"}, "active_set.*cells='all'.*cvxpy"),
+        ({"cells": "all", "n_units": 5}, "more than 4000 blocks.*eqs. 13 and 14"),
+        ({"beta": 1e-320}, "beta=1e-320 is out of range"),
+    ],
+)
+def test_bad_parameters_are_refused_with_what_is_allowed(parameters, match):
+    data = (X, Y * 1e100) if parameters.get("beta") == 1e-320 else (X, Y)
+    with pytest.raises(ValueError, match=match):
+        model(**parameters).fit(*data)
+
+
+@pytest.mark.parametrize(
+    ("data", "match"),
+    [
+        ((X[:0], Y[:0]), "0 sample"),
+        ((X[:, :0], Y), "0 feature"),
+        ((with_entry(X, np.nan), Y), "Input X contains NaN"),
+        ((X, with_entry(Y, np.inf)), "Input y contains inf"),
+        ((X, None), "requires y"),
+        ((X, Y, with_entry(ONES, -1.0)), "Negative values"),
+        ((X, Y, 0 * ONES), "(?i)sample.weight"),
+        ((X, Y, ONES[:5]), r"sample_weight.*\(5,\).*\(14,\)"),
+        ((X + 1j, Y), "Complex data not supported"),
+        ((X[:, 0], Y), "Expected 2D array, got 1D array"),
+        ((X, Y * 1e200), r"y must not exceed 1e\+150"),
+    ],
+)
+def test_bad_data_is_refused_and_leaves_no_trace(data, match):
+    estimator = model()
+    before = dict(vars(estimator))
+    with pytest.raises(ValueError, match=match):
+        estimator.fit(*data)
+    assert vars(estimator) == before
+
+
+@pytest.mark.parametrize("constant", [0.0, 3.0])
+@pytest.mark.parametrize("inputs", [X, 0 * X, X[:1], np.ones((14, 1))])
+def test_degenerate_data(inputs, constant):
+    y = np.full(len(inputs), constant)
+    for cells in ("auto", "sampled"):
+        fitted = model(cells=cells).fit(inputs, y)
+        np.testing.assert_allclose(fitted.predict(inputs), y, atol=1e-6)
+
+
+def test_certificate_of_weights_from_elsewhere():
+    few, y = X[:4], Y[:4]
+    fitted = model(n_units=2, beta=0.05, fit_intercept=False).fit(few, y)
+    bound = partial(certify, X=few, y=y, beta=0.05, random_state=0)
+    for weights in (fitted, fitted.subnetworks_):
+        for cells in ("search", "sampled", "all"):
+            certificate = bound(weights, cells=cells)
+            assert certificate.primal == pytest.approx(fitted.objective_)
+            assert certificate.relative_gap < 2e-3
+            assert certificate.scope == {"sampled": "cells"}.get(cells, cells)
+    W1, w2, w3 = fitted.subnetworks_[0]
+    unbalanced = [(2 * W1, w2, w3 / 2), *fitted.subnetworks_[1:]]
+    assert bound(unbalanced).primal == pytest.approx(fitted.objective_)
+    poor = [(2 * W1, w2, w3), *fitted.subnetworks_[1:]]
+    assert bound(poor, cells="all").gap >= bound(fitted, cells="all").gap
+    assert bound(poor, cells="all").dual <= fitted.objective_ * (1 + 1e-9)
+    assert bound(poor).bound <= fitted.objective_
+
+
+@pytest.mark.parametrize("fit_intercept", [False, True])
+def test_certificate_of_two_layers(fit_intercept):
+    two = ConvexReLURegressor(beta=0.5, fit_intercept=fit_intercept, random_state=0)
+    two.fit(X, Y)
+    certificate = certify(two, X, Y, beta=0.5, random_state=0)
+    assert certificate.primal == pytest.approx(two.objective_)
+    assert certificate.relative_gap < 5e-2
+    weights = two.coefs_[0], two.coefs_[1][:, 0]
+    if not fit_intercept:
+        assert certify(weights, X, Y, beta=0.5).primal == pytest.approx(two.objective_)
+
+
+class Layer:
+    """A weight with the interface of torch's parameters."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def detach(self):
+        return self
+
+    cpu = detach
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(self.array, dtype)
+
+
+class Module:
+    def __init__(self, *arrays):
+        self.arrays = arrays
+
+    def parameters(self):
+        return iter(map(Layer, self.arrays))
+
+
+def test_modules_are_read_like_arrays():
+    W1, w2, w3 = rng.standard_normal((2, 3)), rng.standard_normal(3), -0.7
+    module = Module(W1.T, w2[None], np.array([[w3]]))
+    expected = certify([(W1, w2, w3)], X, Y, beta=0.5, random_state=0)
+    assert certify(module, X, Y, beta=0.5, random_state=0) == expected
+    module = Module(W1.T, w2[None])
+    expected = certify((W1, w2), X, Y, beta=0.5, random_state=0)
+    assert certify(module, X, Y, beta=0.5, random_state=0) == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        ({"beta": 0.0}, r"beta must be in \(0, inf\), got 0.0"),
+        ({"cells": "none"}, "cells must be 'search'.*'none'"),
+        ({"weights": [(ONES, ONES, 1.0)]}, r"\(W1, w2, w3\) of shapes"),
+        ({"weights": (np.ones((2, 3)), np.ones(2))}, r"shapes \(d, m\) and \(m,\)"),
+        ({"weights": (np.ones((7, 3)), np.ones(3))}, "2 rows.*3 with biases, got 7"),
+        ({"weights": (np.full((2, 3), np.nan), np.ones(3))}, "weights must be finite"),
+        ({"y": Y[:3]}, r"X must have shape.*\(3,\)"),
+        ({"X": with_entry(X, np.nan)}, "must be finite"),
+        ({"sample_weight": -ONES}, "sample_weight must be positive"),
+        ({"weights": Module(ONES)}, "two or three weight matrices"),
+        ({"weights": Module(np.ones((3, 2)), np.ones((2, 3)))}, "one output"),
+    ],
+)
+def test_certify_refuses_what_it_cannot_read(arguments, match):
+    given = {"weights": (np.ones((2, 3)), np.ones(3)), "X": X, "y": Y, "beta": 1.0}
+    given |= arguments
+    with pytest.raises(ValueError, match=match):
+        certify(given.pop("weights"), given.pop("X"), given.pop("y"), **given)

@@ -1,0 +1,227 @@
+"""The finite program of three-layer networks: blocks, optimality, recovery, counts."""
+
+import cvxpy
+import numpy as np
+import pytest
+
+from convexnn.architectures.three_layer import ThreeLayerReLU, three_layer_price_bound
+from convexnn.arrangement_counts import (
+    first_layer_bound,
+    layer_bounds,
+    second_layer_bound,
+)
+from convexnn.cells import enumerate_cells
+from convexnn.losses import SquaredLoss
+from convexnn.solvers.three_layer_cvxpy import solve
+from convexnn.solvers.three_layer_descent import (
+    SubNetworks,
+    descend,
+    preconditioner,
+    random_subnetworks,
+)
+from convexnn.solvers.three_layer_pricer import SubNetworkPricer, WhiteCoordinates
+from convexnn.solvers.three_layer_search import merged
+from convexnn.three_layer_program import (
+    BlockProgram,
+    Blocks,
+    certify_blocks,
+    enumerate_blocks,
+    price_blocks,
+    sample_blocks,
+)
+
+BETA = 0.1
+
+
+def problem(n=10, d=3, intercept=False, seed=0):
+    rng = np.random.default_rng(seed)
+    X, y = rng.standard_normal((n, d)), rng.standard_normal(n)
+    return X, SquaredLoss(y, rng.uniform(0.5, 2, n), intercept=intercept)
+
+
+def written_out(program):
+    """Return the optimum of eq. (12), a constraint and a term at a time."""
+    X, blocks, loss = program.X, program.blocks, program.loss
+    d, n_blocks, m = program.shape
+    output, penalty, inside = np.zeros(len(X)), 0, []
+    for b in range(n_blocks):
+        hidden = 0
+        for j in range(m):
+            w, D1 = cvxpy.Variable(d), np.diag(blocks.first[:, b, j].astype(float))
+            inside.append((2 * D1 - np.eye(len(X))) @ X @ w >= 0)
+            hidden = hidden + blocks.inner[b, j] * (D1 @ X @ w)
+            penalty += cvxpy.norm(w)
+        D2 = np.diag(blocks.second[:, b].astype(float))
+        mixed = blocks.is_mixed[:, b]
+        if mixed.any():
+            inside.append(((2 * D2 - np.eye(len(X))) @ hidden)[mixed] >= 0)
+        output = output + blocks.sign[b] * (D2 @ hidden)
+    if loss.intercept:
+        output = output + cvxpy.Variable()
+    residual = cvxpy.multiply(np.sqrt(loss.weights), output - loss.y)
+    value = 0.5 * cvxpy.sum_squares(residual) + program.beta * penalty
+    return cvxpy.Problem(cvxpy.Minimize(value), inside).solve(solver="CLARABEL")
+
+
+@pytest.mark.parametrize("intercept", [False, True])
+@pytest.mark.parametrize("n_units", [1, 3])
+def test_solution_is_the_optimum_of_the_program_as_written(n_units, intercept):
+    X, loss = problem(intercept=intercept)
+    blocks = sample_blocks(X, n_units, 4, np.random.RandomState(0))
+    program = BlockProgram(X, loss, BETA, blocks)
+    found = solve(program)
+    assert program.objective(found.W) == pytest.approx(written_out(program), rel=1e-6)
+    assert program.violation(found.W) < 1e-6
+    primal = program.objective(found.W)
+    certificate = certify_blocks(
+        program, program.output(found.W), primal, found.multipliers
+    )
+    assert certificate.relative_gap < 1e-5
+    assert certificate.scope == "cells"
+
+
+def test_every_sampled_cone_has_an_interior():
+    X, loss = problem(n=20)
+    blocks = sample_blocks(X, 4, 15, np.random.RandomState(1))
+    program = BlockProgram(X, loss, BETA, blocks)
+    W = cvxpy.Variable((3, len(blocks) * 4))
+    values = X @ W
+    side = np.where(blocks.first, 1.0, -1.0).reshape(len(X), -1)
+    hidden = cvxpy.multiply(values, (blocks.first * blocks.inner).reshape(len(X), -1))
+    summed = hidden @ np.kron(np.eye(len(blocks)), np.ones((4, 1)))
+    outer = np.where(blocks.second, 1.0, -1.0)
+    room = cvxpy.Variable()
+    problem_ = cvxpy.Problem(
+        cvxpy.Maximize(room),
+        [
+            cvxpy.multiply(side, values) >= room,
+            cvxpy.multiply(outer, summed) >= room * blocks.is_mixed,
+            cvxpy.abs(W) <= 1,
+        ],
+    )
+    assert problem_.solve(solver="CLARABEL") > 1e-6
+    assert program.shape == (3, 30, 4)
+
+
+def test_network_and_program_agree_in_the_blocks_of_the_network():
+    X, loss = problem(n=30, d=4)
+    random_state = np.random.RandomState(0)
+    units = random_subnetworks(X, loss.y, 12, 5, random_state, preconditioner(X))
+    program = BlockProgram(X, loss, BETA, Blocks.of(X, units))
+    np.testing.assert_allclose(program.output(units.groups), units.output(X))
+    value = units.value(X, loss, BETA)
+    assert program.objective(units.groups) == pytest.approx(value, rel=1e-12)
+    assert program.violation(units.groups) <= 1e-12
+
+
+def test_merging_keeps_the_output_and_cannot_raise_the_penalty():
+    X, loss = problem(n=6, d=2)
+    random_state = np.random.RandomState(0)
+    units = random_subnetworks(X, loss.y, 300, 3, random_state, preconditioner(X))
+    fewer = merged(X, units)
+    assert len(fewer) < len(units)
+    np.testing.assert_allclose(fewer.output(X), units.output(X), atol=1e-10)
+    assert fewer.norms.sum() <= units.norms.sum() * (1 + 1e-12)
+
+
+def test_listed_blocks_hold_every_network_and_bound_every_price():
+    X, loss = problem(n=4, d=2)
+    blocks = enumerate_blocks(X, 2)
+    assert blocks.scope == "all"
+    program = BlockProgram(X, loss, BETA, blocks)
+    found = solve(program)
+    optimum = program.objective(found.W)
+    certificate = certify_blocks(
+        program, program.output(found.W), optimum, found.multipliers
+    )
+    assert certificate.relative_gap < 1e-6
+    random_state, white = np.random.RandomState(0), preconditioner(X)
+    units = random_subnetworks(X, loss.y, 30, 2, random_state, white)
+    for width in (0.1, 0.01, 0.001, 0.0):
+        units = descend(X, loss, BETA, units, white=white, width=width, n_steps=300)
+    assert units.value(X, loss, BETA) >= optimum * (1 - 1e-7)
+    assert units.value(X, loss, BETA) <= optimum * (1 + 1e-2)
+    v = loss.dual_point(np.zeros(4))
+    pricer = SubNetworkPricer(ThreeLayerReLU(2), X, 60, random_state)
+    found = pricer.price(v, units).largest
+    assert found <= price_blocks(program, v).max() * (1 + 1e-9)
+    assert price_blocks(program, v).max() <= three_layer_price_bound(X, v) * 10
+
+
+def test_too_many_blocks_are_refused_with_the_bounds_of_the_paper():
+    X, _ = problem(n=30, d=3)
+    with pytest.raises(ValueError, match=r"up to 872 patterns.*eqs. 13 and 14"):
+        enumerate_blocks(X, 3)
+
+
+def test_duality_of_block_prices_for_any_multipliers():
+    X, loss = problem(n=12, d=3)
+    blocks = sample_blocks(X, 3, 6, np.random.RandomState(0))
+    program = BlockProgram(X, loss, BETA, blocks)
+    v = np.random.default_rng(1).standard_normal(12)
+    rng = np.random.default_rng(2)
+    multipliers = (
+        rng.uniform(0, 0.1, blocks.first.shape),
+        rng.uniform(0, 0.1, blocks.second.shape),
+    )
+    W = solve(program).W
+    atoms = (program.hidden(W) * blocks.second).T @ v * blocks.sign
+    sizes = np.linalg.norm(W, axis=0).sum(axis=1)
+    for given in (None, multipliers):
+        bounds = price_blocks(program, v, given)
+        assert (atoms <= bounds * sizes + 1e-8).all()
+
+
+@pytest.mark.parametrize("smoothed", [False, True])
+@pytest.mark.parametrize("white", [False, True])
+def test_gradients_of_correlations(white, smoothed):
+    X, _ = problem(n=9, d=3)
+    rng = np.random.default_rng(0)
+    architecture = ThreeLayerReLU(4)
+    if white:
+        T = rng.standard_normal((3, 3))
+        architecture, X = WhiteCoordinates(architecture, T), X @ T
+    directions, step = rng.standard_normal((2, 16, 5))
+    v = rng.standard_normal(9)
+    widths = 0.3 * architecture.spread(X, directions) if smoothed else None
+    _, gradients = architecture.correlate(X, v, directions, widths)
+    ahead, behind = (
+        architecture.correlate(X, v, directions + t * step, widths)[0]
+        for t in (1e-6, -1e-6)
+    )
+    slopes = (ahead - behind) / 2e-6
+    np.testing.assert_allclose((gradients * step).sum(axis=0), slopes, rtol=1e-5)
+
+
+def test_directions_stand_for_atoms_of_penalty_one():
+    X, _ = problem(n=9, d=3)
+    rng = np.random.default_rng(0)
+    architecture = ThreeLayerReLU(4)
+    groups, inner = architecture.subnetworks(rng.standard_normal((16, 5)))
+    units = SubNetworks(groups, inner, np.ones(5))
+    np.testing.assert_allclose(units.norms, 1)
+    directions = architecture.directions(groups, inner)
+    np.testing.assert_allclose(np.linalg.norm(directions, axis=0), 1)
+    v = rng.standard_normal(9)
+    values, _ = architecture.correlate(X, v, directions)
+    np.testing.assert_allclose(values, v @ units.atoms(X))
+    assert np.abs(values).max() <= three_layer_price_bound(X, v)
+
+
+def test_counts_bound_what_is_enumerated():
+    X, _ = problem(n=7, d=2)
+    cells = enumerate_cells(X)
+    assert len(cells) <= first_layer_bound(7, 2) == 14
+    blocks = enumerate_blocks(X[:5], 2)
+    assert len(blocks) // 2 <= second_layer_bound(5, 2, 2)
+
+
+@pytest.mark.parametrize(("n", "r", "m"), [(20, 2, 3), (50, 3, 4), (100, 5, 2)])
+def test_counts_stay_below_the_closed_forms_of_the_paper(n, r, m):
+    e = np.e
+    assert first_layer_bound(n, r) <= 2 * r * (e * (n - 1) / r) ** r
+    closed = 2.0 ** (2 * m + 1) * (e * (n - 1)) ** (2 * m * r)
+    closed /= m ** (m * r - 1) * float(r) ** (2 * m * r - m - 1)
+    assert second_layer_bound(n, r, m) <= closed
+    assert layer_bounds(n, r, ()) == [first_layer_bound(n, r)]
+    assert layer_bounds(n, r, (m, 2))[2] > second_layer_bound(n, r, m)
