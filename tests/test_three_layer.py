@@ -20,7 +20,7 @@ X, Y = rng.standard_normal((14, 2)), rng.standard_normal(14)
 ONES = np.ones(14)
 
 CHECKED = [
-    ThreeLayerConvexRegressor(n_units=2, beta=40.0, max_iter=1, tol=0.9),
+    ThreeLayerConvexRegressor(n_units=1, beta=40.0, max_iter=1, tol=0.9),
     ThreeLayerConvexRegressor(n_units=2, cells="sampled", n_cells=5, tol=0.1),
 ]
 
@@ -33,7 +33,7 @@ def test_contract(estimator, check):
 
 
 def model(**parameters):
-    defaults = {"n_units": 3, "beta": 0.3, "n_cells": 8, "random_state": 0}
+    defaults = {"n_units": 2, "beta": 0.3, "n_cells": 8, "random_state": 0}
     return ThreeLayerConvexRegressor(**defaults | parameters)
 
 
@@ -56,8 +56,8 @@ def test_recovered_network_has_the_objective_of_the_program(cells, fit_intercept
     inputs = np.column_stack([X, ONES]) if fit_intercept else X
     assert fitted.n_subnetworks_ == len(fitted.subnetworks_) > 0
     for W1, w2, w3 in fitted.subnetworks_:
-        assert W1.shape == (2 + fit_intercept, 3)
-        assert w2.shape == (3,)
+        assert W1.shape == (2 + fit_intercept, 2)
+        assert w2.shape == (2,)
         assert np.linalg.norm(W1) == pytest.approx(1)
         assert np.linalg.norm(w2) == pytest.approx(abs(w3))
         output += np.maximum(np.maximum(inputs @ W1, 0) @ w2, 0) * w3
@@ -146,7 +146,7 @@ def test_warm_start_is_no_worse_and_skips_other_shapes():
     fitted = model(warm_start=True).fit(X, Y)
     before = fitted.objective_
     assert fitted.fit(X, Y).objective_ <= before * (1 + 1e-9)
-    assert fitted.fit(X[:, :1], Y).subnetworks_[0][0].shape == (2, 3)
+    assert fitted.fit(X[:, :1], Y).subnetworks_[0][0].shape == (2, 2)
 
 
 def test_verbose_prints_a_line_a_round():
