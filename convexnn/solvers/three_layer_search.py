@@ -55,6 +55,9 @@ _STAGES = ((0.01, 150), (0.003, 150), (0.001, 150), (0.0, 200))
 
 _LAST_STAGES = ((0.001, 100), (0.0003, 200), (0.0, 200))
 
+#: Rounding of an objective, relative to it.
+_ROUNDING = 1e-9
+
 #: Relative decrease per step below which a descent ends.
 _SLOW = 2e-5
 _SLOWER = 2e-6
@@ -242,6 +245,7 @@ class _Search:
     def price(self):
         """Price the best network; bound the optimum; return what is to enter."""
         self.n_rounds += 1
+        self.forget_refuted()
         v = self.loss.dual_point(self.best.output(self.X))
         maxima = self.pricer.price(v, self.best)
         if self.dual_point is not None:
@@ -259,6 +263,11 @@ class _Search:
         self.n_waited = self.n_waited + 1 if is_stuck else 0
         self._last = self.primal
         return SubNetworks(groups, inner, maxima.signs)
+
+    def forget_refuted(self):
+        """Forget the dual point if its estimated bound lies above a network found."""
+        if self.dual > self.primal * (1 + _ROUNDING):
+            self.dual, self.dual_point, self.largest = -np.inf, None, np.inf
 
     def bound_by(self, v, largest, is_known=False):
         """Take the bound of a dual point of some price, if it is the best."""
@@ -356,6 +365,10 @@ class _Search:
         """Return the best network with its certificate."""
         self.descended(self.best, _LAST_STAGES, 0.0)
         self.consider(self.weighed(self.best, len(self.best)))
+        self.forget_refuted()
+        if self.dual_point is None:
+            v = self.loss.dual_point(self.best.output(self.X))
+            self.bound_by(v, self.pricer.price(v, self.best).largest)
         best, is_capped, gap = self.best.without_zeros(), False, self.gap
         if max_subnetworks is not None and len(best) > max_subnetworks:
             best, is_capped = self._cut(best, max_subnetworks), True
