@@ -184,8 +184,9 @@ class Patches:
 
     Attributes
     ----------
-    view : ndarray of shape (n, *grid_shape, *filter_shape)
-        The patches, sharing the memory of `X`; not to be written to.
+    view : ndarray
+        The patches, of shape (n,) + grid_shape + filter_shape, sharing the memory of
+        `X`; not to be written to.
 
     Examples
     --------
