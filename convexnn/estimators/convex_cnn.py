@@ -136,11 +136,10 @@ class ConvexCNNRegressor(
         With ``direction="data"`` the moments of the data are refined first, and no
         program is solved where they lead to a zero residual: its solution along the
         direction of the filter found is then known.
-    cells : {"auto", "sampled", "all"} or array-like of shape (n_inputs, n_gates), \
-            default="auto"
-        Activation patterns of the patches, for "global" alone: of
-        :class:`~convexnn.ConvexReLURegressor`, where n_inputs is filter_size, and one
-        more with biases.
+    cells : str or array-like of shape (n_inputs, n_gates), default="auto"
+        Activation patterns of the patches, for "global" alone: "auto", "sampled",
+        "all" or gates, as in :class:`~convexnn.ConvexReLURegressor`, where n_inputs is
+        filter_size, and one more with biases.
     n_cells : int, default=50
         Number of sampled cells, for "global" alone.
     fit_intercept : bool, default=True
@@ -172,8 +171,8 @@ class ConvexCNNRegressor(
 
     Attributes
     ----------
-    filters_ : ndarray of shape (n_filters, *filter_shape)
-        Filters u of the "global" network.
+    filters_ : ndarray of shape (n_filters, ...)
+        Filters u, of the filter's shape each, of the "global" network.
     filter_biases_, output_weights_ : ndarray of shape (n_filters,)
         Their biases b and output weights a.
     intercept_ : float
