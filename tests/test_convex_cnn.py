@@ -351,3 +351,18 @@ def test_frozen_filter():
     np.testing.assert_allclose(found.coef_, expected, rtol=1e-8)
     assert found.objective_ == pytest.approx(2.17311615980, rel=1e-9)
     assert found.relaxation_objective_ == pytest.approx(-1.2495185, rel=1e-3)
+
+
+def test_a_fit_forgets_the_other_formulation():
+    X, y = np.random.default_rng(0).standard_normal((30, 4)), np.arange(30.0)
+    fresh = {
+        name: ConvexCNNRegressor(
+            formulation=name, beta=1.0, tol=0.1, random_state=0
+        ).fit(X, y)
+        for name in ("relaxation", "global")
+    }
+    model = ConvexCNNRegressor(beta=1.0, tol=0.1, random_state=0)
+    for name in ("global", "relaxation", "global"):
+        model.set_params(formulation=name).fit(X, y)
+        assert set(vars(model)) == set(vars(fresh[name]))
+        np.testing.assert_array_equal(model.predict(X), fresh[name].predict(X))

@@ -22,6 +22,7 @@ from ..samples import collect_samples
 from ..solvers import select_backend
 from ..solvers.relaxation import select_relaxation_backend
 from ..training import Trainer
+from .two_layer import warn_of_gap
 from .validation import (
     TRAINING_CONSTRAINTS,
     Integral,
@@ -42,14 +43,6 @@ __all__ = ["ConvexCNNRegressor"]
 _SHARED = (
     *("cells", "n_cells", "fit_intercept", "solver", "max_iter"),
     *("verbose", "random_state"),
-)
-
-#: What a fit leaves behind, of either formulation.
-_FITTED = (
-    *("filters_", "filter_biases_", "output_weights_", "intercept_", "n_filters_"),
-    *("certificate_", "beta_max_", "history_", "filter_", "coef_", "objective_"),
-    *("residual_", "recovered_", "relaxation_objective_", "direction_"),
-    *("n_restarts_", "n_iter_"),
 )
 
 #: Directions that are not arrays.
@@ -356,8 +349,7 @@ class ConvexCNNRegressor(
         with all_or_nothing(self):
             X, y = check_samples(self, X, y)
             weights = check_weights(sample_weight, X)
-            for name in [name for name in vars(self) if name in _FITTED]:
-                delattr(self, name)
+            self._forget()
             if self.formulation == "global":
                 self._fit_global(X, y, weights)
             else:
@@ -418,6 +410,12 @@ class ConvexCNNRegressor(
         weights = (hidden, self.filter_biases_, self.output_weights_, self.intercept_)
         return ConvolutionalReLUNetwork(*weights, grid)
 
+    def _forget(self):
+        """Remove what a former fit, perhaps of the other formulation, left behind."""
+        for name in list(vars(self)):
+            if name.endswith("_") and not name.endswith("_in_"):
+                delattr(self, name)
+
     def _grid(self):
         return patch_grid(
             self.n_features_in_, self.input_shape, self.filter_shape, self.stride
@@ -453,15 +451,7 @@ class ConvexCNNRegressor(
             },
         )
         trained = trainer.train(beta)
-        if trained.gap > tol:
-            warnings.warn(
-                f"Relative duality gap {trained.gap:.3g} above tol={tol:g} after "
-                f"{trained.n_iter} iterations of solver={backend.name!r} "
-                f"({trained.status}). Standardise X and y, increase max_iter, tol or "
-                "beta, or try another solver.",
-                ConvergenceWarning,
-                stacklevel=4,
-            )
+        warn_of_gap(trained, backend, tol, stacklevel=5)
         self._store_global(trained, X.dtype, architecture.grid)
 
     def _store_global(self, trained, dtype, grid):

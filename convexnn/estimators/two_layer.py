@@ -14,7 +14,20 @@ from ..network import GatedReLUNetwork, ReLUNetwork
 from ..training import Trainer
 from .validation import check_range, validate_data
 
-__all__ = ["TwoLayerRegressor"]
+__all__ = ["TwoLayerRegressor", "warn_of_gap"]
+
+
+def warn_of_gap(trained, backend, tol, *, stacklevel):
+    """Warn if a trained network misses the tolerance."""
+    if trained.gap > tol:
+        warnings.warn(
+            f"Relative duality gap {trained.gap:.3g} above tol={tol:g} after "
+            f"{trained.n_iter} iterations of solver={backend.name!r} "
+            f"({trained.status}). Standardise X and y, increase max_iter, tol or "
+            "beta, or try another solver.",
+            ConvergenceWarning,
+            stacklevel=stacklevel,
+        )
 
 
 class TwoLayerRegressor(RegressorMixin, BaseEstimator):
@@ -57,15 +70,7 @@ class TwoLayerRegressor(RegressorMixin, BaseEstimator):
         return Trainer(samples, backend, **settings | changed)
 
     def _warn_of_gap(self, trained, backend):
-        if trained.gap > self.tol:
-            warnings.warn(
-                f"Relative duality gap {trained.gap:.3g} above tol={self.tol:g} after "
-                f"{trained.n_iter} iterations of solver={backend.name!r} "
-                f"({trained.status}). Standardise X and y, increase max_iter, tol or "
-                "beta, or try another solver.",
-                ConvergenceWarning,
-                stacklevel=4,
-            )
+        warn_of_gap(trained, backend, self.tol, stacklevel=5)
 
     def _store(self, trained, dtype):
         network = trained.network

@@ -37,7 +37,7 @@ from .pricer import Pricer
 
 __all__ = ["Found", "Known", "search"]
 
-RELU = ARCHITECTURES["relu"]
+_RELU = ARCHITECTURES["relu"]
 
 _ZERO = "the zero network is optimal"
 
@@ -137,7 +137,7 @@ def search(
     loss,
     beta,
     *,
-    architecture=RELU,
+    architecture=_RELU,
     tol,
     max_iter,
     start=None,
