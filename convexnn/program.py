@@ -18,6 +18,7 @@ All groups are handled at once: the columns of `U`, of shape (d, n_groups).
 
 from __future__ import annotations
 
+from copy import copy
 from functools import cached_property
 
 import numpy as np
@@ -117,6 +118,12 @@ class ConvexProgram:
             sign=self.sign[groups],
             n_patches=self.n_patches,
         )
+
+    def with_loss(self, loss):
+        """Return the program with another loss."""
+        changed = copy(self)
+        changed.loss = loss
+        return changed
 
     def pool(self, values):
         """Return the sums over the patches of each input: (n * n_patches, ...) to n."""

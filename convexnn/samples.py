@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .losses import LOSSES
 from .patches import Patches
 
 __all__ = ["Samples", "collect_samples"]
@@ -28,9 +29,9 @@ class Samples:
     X : ndarray of shape (n_distinct * n_patches, n_inputs), float64
         Distinct rows divided by `x_scale`, or their patches. With a hidden bias the
         last column is the constant one (divided by `x_scale` like the others).
-    y : ndarray of shape (n_distinct,), float64
+    y : ndarray of shape (n_distinct,) or (n_distinct, q), float64
         Weighted mean of the targets of each row, less `y_offset`, divided by
-        `y_scale`.
+        `y_scale`; the targets themselves for other losses than squares.
     weights : ndarray of shape (n_distinct,), float64
         Sum of the sample weights of each row, divided by `weight_scale`.
     within : float
@@ -39,8 +40,9 @@ class Samples:
         change.
     x_scale, y_scale, weight_scale : float
         Powers of two, so that scaling is free of rounding.
-    y_offset : float
-        Weighted mean of the targets where an output intercept is fitted, else 0.
+    y_offset : float or ndarray of shape (q,)
+        Weighted mean of the targets where an output intercept is fitted, else 0; 0
+        for labels.
     has_bias : bool
         Whether the column of ones is there.
     """
@@ -77,15 +79,17 @@ def power_of_two(values):
     return float(2.0 ** np.floor(np.log2(largest))) if largest > 0 else 1.0
 
 
-def collect_samples(X, y, sample_weight=None, *, fit_intercept=True, grid=None):
-    """Merge, weight and scale the rows of a regression problem.
+def collect_samples(
+    X, y, sample_weight=None, *, fit_intercept=True, grid=None, loss="squared"
+):
+    """Merge, weight and scale the rows of a problem.
 
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features)
         Finite inputs.
-    y : ndarray of shape (n_samples,)
-        Finite targets.
+    y : ndarray of shape (n_samples,) or (n_samples, q)
+        Finite targets, or labels as the loss has them.
     sample_weight : ndarray of shape (n_samples,), default=None
         Non-negative weights, not all zero; None stands for ones.
     fit_intercept : bool, default=True
@@ -93,6 +97,9 @@ def collect_samples(X, y, sample_weight=None, *, fit_intercept=True, grid=None):
         output intercept).
     grid : PatchGrid, default=None
         Where the patches of the inputs lie; None for the inputs themselves.
+    loss : str, default="squared"
+        A name of :data:`~convexnn.losses.LOSSES`. Rows of equal inputs and different
+        targets are one row for squares alone.
 
     Returns
     -------
@@ -113,27 +120,28 @@ def collect_samples(X, y, sample_weight=None, *, fit_intercept=True, grid=None):
     # Repeated rows of weight one are to have the scale of one row with their count.
     left = power_of_two(np.bincount(group, weights=weights))
     weights, weight_scale = weights / left, weight_scale * left
-    y_offset = float(np.average(y, weights=weights)) if fit_intercept else 0.0
+    has_labels = LOSSES[loss].has_labels
+    y_offset = 0.0
+    if fit_intercept and not has_labels:
+        y_offset = np.average(y, weights=weights, axis=0)
+        y_offset = float(y_offset) if y.ndim == 1 else y_offset
     y = y - y_offset
-    y_scale = power_of_two(y)
+    y_scale = 1.0 if has_labels else power_of_two(y)
     y = y / y_scale
 
-    first = np.flatnonzero(_is_new(X))
-    rows, lowest = X[first], y[first]
+    rows, within = X, 0.0
+    if loss == "squared":
+        rows = X[_is_new(X)]
+        y, weights, within = _average_targets(y, weights, group)
     if grid is not None:
         rows = Patches(rows, grid).stacked()
-    total = np.bincount(group, weights=weights)
-    # Around one of the targets, equal targets average to themselves without rounding.
-    above = np.bincount(group, weights=weights * (y - lowest[group]))
-    mean = lowest + above / total
-    within = 0.5 * float(np.sum(weights * (y - mean[group]) ** 2))
     if fit_intercept:
         rows = np.column_stack([rows, np.ones(len(rows))])
     x_scale = power_of_two(rows)
     return Samples(
         X=rows / x_scale,
-        y=mean,
-        weights=total,
+        y=y,
+        weights=weights,
         within=within,
         x_scale=x_scale,
         y_scale=y_scale,
@@ -141,6 +149,24 @@ def collect_samples(X, y, sample_weight=None, *, fit_intercept=True, grid=None):
         y_offset=y_offset,
         has_bias=fit_intercept,
     )
+
+
+def _average_targets(y, weights, group):
+    """Return mean targets and total weights of groups, and the squares around them."""
+    first = np.flatnonzero(np.diff(group, prepend=-1))
+    total = np.bincount(group, weights=weights)
+    mean, within = y[first], 0.0
+    for target, column in zip(_columns(y), _columns(mean), strict=True):
+        # Around one target, equal targets average to themselves without rounding.
+        above = np.bincount(group, weights=weights * (target - column[group]))
+        column += above / total
+        within += 0.5 * float(np.sum(weights * (target - column[group]) ** 2))
+    return mean, total, within
+
+
+def _columns(array):
+    """Return views of the columns of a matrix, or of a vector as the only one."""
+    return array.reshape(len(array), -1).T
 
 
 def _merge_equal_samples(X, y, weights):
@@ -151,7 +177,7 @@ def _merge_equal_samples(X, y, weights):
     """
     # -0.0 and 0.0 are the same number but not the same bytes.
     X, y = X + 0.0, y + 0.0
-    order = np.lexsort((y, *X.T[::-1]))
+    order = np.lexsort((*_columns(y)[::-1], *X.T[::-1]))
     X, y, weights = X[order], y[order], weights[order]
     first = np.flatnonzero(_is_new(np.column_stack([X, y])))
     total = weights[first]

@@ -19,7 +19,7 @@ from .cells import enumerate_cells, given_cells, sample_cells
 from .certificate import Certificate, price_groups
 from .estimators.validation import check_gates, check_objective, check_penalty
 from .history import History
-from .losses import SquaredLoss
+from .losses import LOSSES
 from .network import ReLUNetwork
 from .program import pool
 from .samples import Samples
@@ -93,6 +93,10 @@ class Trainer:
         Of :class:`~convexnn.ConvexReLURegressor`.
     random_state : int or RandomState instance
         Source of the cells or of the search. An int is used anew for every penalty.
+    loss : str, default="squared"
+        A name of :data:`~convexnn.losses.LOSSES`, for which the samples were collected.
+    epsilon : float, default=None
+        Of "huber", in the caller's units.
 
     Examples
     --------
@@ -118,6 +122,8 @@ class Trainer:
     solver_options: dict | None = None
     verbose: int = 0
     random_state: int | np.random.RandomState = 0
+    loss: str = "squared"
+    epsilon: float | None = None
 
     def train(self, beta, start=None, known=None):
         """Train a network.
@@ -179,11 +185,15 @@ class Trainer:
 
     @cached_property
     def _loss(self):
-        return SquaredLoss(
+        options = {}
+        if self.loss == "huber":
+            options["epsilon"] = self.epsilon / self.samples.y_scale
+        return LOSSES[self.loss](
             self.samples.y,
             self.samples.weights,
             intercept=self.samples.has_bias,
             constant=self.samples.within,
+            **options,
         )
 
     @cached_property

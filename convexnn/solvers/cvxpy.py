@@ -12,9 +12,16 @@ import cvxpy
 import numpy as np
 from scipy import sparse
 
+from ..losses import (
+    HingeLoss,
+    HuberLoss,
+    LogisticLoss,
+    SquaredHingeLoss,
+    SquaredLoss,
+)
 from .solution import Solution, SolverError
 
-__all__ = ["solve"]
+__all__ = ["express_loss", "solve"]
 
 
 def solve(program, *, tol, max_iter, start=None, verbose=0, options=None):
@@ -23,7 +30,7 @@ def solve(program, *, tol, max_iter, start=None, verbose=0, options=None):
     Parameters
     ----------
     program : ConvexProgram
-        With or without cones, under squared loss.
+        With or without cones.
     tol : float
         Relative duality gap aimed at. Conic solvers measure their own residuals; they
         keep their defaults unless `options` say otherwise, except that those whose
@@ -89,6 +96,24 @@ def solve(program, *, tol, max_iter, start=None, verbose=0, options=None):
     return Solution(np.asarray(U.value), int(n_iter or 1), problem.status, multipliers)
 
 
+def express_loss(loss, output):
+    """Return a loss of an output, whose intercept is part of it, as cvxpy knows it."""
+    if isinstance(loss, SquaredLoss):
+        residual = cvxpy.multiply(np.sqrt(loss.weights), output - loss.y)
+        return 0.5 * cvxpy.sum_squares(residual)
+    if isinstance(loss, HuberLoss):
+        values = 0.5 * cvxpy.huber(output - loss.y, loss.epsilon)
+        return loss.weights @ values
+    margins = cvxpy.multiply(loss.y, output)
+    if isinstance(loss, LogisticLoss):
+        return loss.weights @ cvxpy.logistic(-margins)
+    if isinstance(loss, SquaredHingeLoss):
+        return 0.5 * (loss.weights @ cvxpy.square(cvxpy.pos(1 - margins)))
+    if isinstance(loss, HingeLoss):
+        return loss.weights @ cvxpy.pos(1 - margins)
+    raise SolverError(f"solver='cvxpy' cannot express {type(loss).__name__}.")
+
+
 def _build(program):
     """Return the problem, its variable, and the constraint of the cones (or None)."""
     loss = program.loss
@@ -102,9 +127,8 @@ def _build(program):
         output = sparse.kron(inputs, np.ones((1, program.n_patches))) @ output
     if loss.intercept:
         output = output + cvxpy.Variable()
-    residual = cvxpy.multiply(np.sqrt(loss.weights), output - loss.y)
     norms = cvxpy.sum(cvxpy.norm(U, 2, axis=0))
-    objective = cvxpy.Minimize(0.5 * cvxpy.sum_squares(residual) + program.beta * norms)
+    objective = cvxpy.Minimize(express_loss(loss, output) + program.beta * norms)
     if not program.has_cones:
         return cvxpy.Problem(objective), U, None
     inside = cvxpy.multiply(program.side, values) >= 0

@@ -138,17 +138,19 @@ def descend(
     d, m = units.hidden.shape
     scale = width * float(np.sqrt(np.mean((X @ units.hidden) ** 2)))
     inputs = X if 0 < width < _COARSE else X.astype(np.float32)
+    loss, offset = loss.smoothed(width), None
 
     def objective(flat):
+        nonlocal offset
         weights = flat.astype(inputs.dtype, copy=False)
         hidden, output = weights[: d * m].reshape(d, m), weights[d * m :]
         z, pull = architecture.linearise(inputs, hidden, output, scale)
-        v = loss.dual_point(z)
+        value, v, offset = loss.evaluate(z, offset)
         by_hidden, by_output = pull(v.astype(inputs.dtype, copy=False))
         gradient = beta * flat
         gradient[: d * m] -= by_hidden.reshape(-1)
         gradient[d * m :] -= by_output
-        return float(loss.value(z)) + 0.5 * beta * float(flat @ flat), gradient
+        return float(value) + 0.5 * beta * float(flat @ flat), gradient
 
     values = []
 

@@ -23,6 +23,7 @@ import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.linalg.blas import dsyrk
 
+from .quadratic_models import by_quadratic_models
 from .solution import Solution
 
 __all__ = ["solve"]
@@ -46,13 +47,14 @@ _LEAST_SLACK = 0.1
 _CHUNK = 4096
 
 
+@by_quadratic_models
 def solve(program, *, tol, max_iter, start=None, verbose=0, options=None):
     """Follow the central path of a program with cones.
 
     Parameters
     ----------
     program : ConvexProgram
-        With cones, under squared loss.
+        With cones. Losses other than squares are minimised through quadratic models.
     tol : float
         Relative duality gap to stop at.
     max_iter : int

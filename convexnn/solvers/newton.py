@@ -27,6 +27,7 @@ from scipy.linalg import LinAlgError
 
 from .newton_system import NewtonSystem
 from .proximal import proximal_map
+from .quadratic_models import by_quadratic_models
 from .solution import Solution
 
 __all__ = ["solve"]
@@ -48,13 +49,15 @@ _FLATNESS, _TRIALS = 0.3, 15
 _PATIENCE = 40
 
 
+@by_quadratic_models
 def solve(program, *, tol, max_iter, start=None, verbose=0, options=None):
     """Minimise a program by proximal-point and semismooth Newton steps.
 
     Parameters
     ----------
     program : ConvexProgram
-        With or without cones, under squared loss.
+        With or without cones. Losses other than squares are minimised through
+        quadratic models.
     tol : float
         Relative duality gap to stop at.
     max_iter : int
@@ -160,7 +163,10 @@ class _Iterate:
         # The part of the loss that no network can change is no part of the gap.
         gap = primal - scale * inner + 0.5 * scale**2 * square
         total = primal + loss.constant
-        return gap / total if total > 0 else 0.0
+        if total > 0:
+            return gap / total
+        # A quadratic model of another loss may fall below zero far from where it fits.
+        return np.inf if total < 0 else 0.0
 
     def advance(self):
         """Move the centre if the subproblem is solved well enough; take a step.

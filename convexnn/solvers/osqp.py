@@ -21,6 +21,7 @@ import osqp
 from scipy import sparse
 
 from ..certificate import ProjectionCache, certify
+from .quadratic_models import by_quadratic_models
 from .solution import Solution, SolverError
 
 __all__ = ["solve"]
@@ -44,13 +45,15 @@ _PATIENCE = 5
 _NEGLIGIBLE = 1e-7
 
 
+@by_quadratic_models
 def solve(program, *, tol, max_iter, start=None, verbose=0, options=None):
     """Minimise a program by a sequence of quadratic programs.
 
     Parameters
     ----------
     program : ConvexProgram
-        With or without cones, under squared loss.
+        With or without cones. Losses other than squares are minimised through
+        quadratic models.
     tol : float
         Relative duality gap to stop at.
     max_iter : int

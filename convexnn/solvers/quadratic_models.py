@@ -1,0 +1,133 @@
+"""Programs with other losses than squares, by solvers that know squares alone.
+
+At the output reached, the loss is replaced by a sum of squares that agrees with it to
+second order; the program with that loss is solved, and a search along the line to its
+solution minimises the program as it is (proximal Newton steps; Lee, Sun and Saunders,
+"Proximal Newton-type methods for minimizing composite functions", SIAM J. Optim. 2014).
+"""
+
+from __future__ import annotations
+
+from functools import wraps
+
+import numpy as np
+
+from ..certificate import certify, feasible_point
+from .solution import Solution
+
+__all__ = ["by_quadratic_models"]
+
+#: Widths over which a loss with kinks is rounded, one after the other.
+_WIDTHS = (0.1, 0.01, 0.001)
+
+#: Relative gap to which models are solved: at most, and as a share of the last gain.
+_ROUGH, _SHARE = 1e-2, 0.1
+
+#: Gains, relative to the tolerance, below which the gap is looked at.
+_SMALL = 10.0
+
+#: Models that gain nothing after which rounding has won.
+_PATIENCE = 3
+
+#: Lengths tried along a line, at most.
+_TRIALS = 30
+
+
+def by_quadratic_models(solve):
+    """Make a solver of programs under squared loss one for every loss.
+
+    Parameters
+    ----------
+    solve : callable
+        As `solve` of :class:`~convexnn.solvers.Backend`, for programs whose loss
+        is quadratic.
+
+    Returns
+    -------
+    callable
+        The same for every loss with ``quadratic_model``. Its iterations are those of
+        `solve` over all models.
+    """
+
+    @wraps(solve)
+    def solve_any(program, *, tol, max_iter, start=None, verbose=0, options=None):
+        settings = {"verbose": verbose, "options": options}
+        if program.loss.is_quadratic:
+            return solve(program, tol=tol, max_iter=max_iter, start=start, **settings)
+        run = _Run(program, solve, settings, max_iter, start)
+        for width in _WIDTHS:
+            smooth = program.loss.smoothed(width)
+            status = run.minimise(program.with_loss(smooth), tol)
+            if smooth is program.loss:
+                break
+        return Solution(run.U, run.n_iter, status, run.multipliers)
+
+    return solve_any
+
+
+class _Run:
+    """The point reached, the multipliers there, and the iterations spent."""
+
+    def __init__(self, program, solve, settings, max_iter, start):
+        self.solve, self.settings = solve, settings
+        self.max_iter, self.n_iter = max_iter, 0
+        start = np.zeros(program.shape) if start is None else start
+        self.U = feasible_point(program, start)
+        self.multipliers = None
+
+    def minimise(self, program, tol):
+        """Minimise a program with a smooth loss; return how that ended."""
+        inner, waited = _ROUGH, 0
+        while self.n_iter < self.max_iter:
+            before = program.objective(self.U)
+            gain = self._advance(program, inner) / max(before, 1e-300)
+            if gain <= _SMALL * tol and self._relative_gap(program) <= tol:
+                return "tolerance reached"
+            waited = 0 if gain > 1e-3 * tol else waited + 1
+            if waited > _PATIENCE:
+                return "no progress within rounding"
+            inner = np.clip(_SHARE * gain, 0.1 * tol, inner)
+        return "iteration limit"
+
+    def _advance(self, program, tol):
+        """Move to the solution of a model, or towards it; return what that gains."""
+        output = program.output(self.U)
+        model = program.with_loss(program.loss.quadratic_model(output))
+        solution = self.solve(
+            model,
+            tol=tol,
+            max_iter=self.max_iter - self.n_iter,
+            start=self.U if self.U.any() else None,
+            **self.settings,
+        )
+        self.n_iter += solution.n_iter
+        self.multipliers = solution.multipliers
+        goal = feasible_point(program, solution.U)
+        move, outward = goal - self.U, program.output(goal) - output
+        before = program.objective(self.U)
+
+        def gain_at(length):
+            loss = float(program.loss.value(output + length * outward))
+            return before - loss - program.penalty(self.U + length * move)
+
+        length = _best_length(gain_at)
+        if length == 0:
+            return 0.0
+        self.U = goal if length == 1 else self.U + length * move
+        return before - program.objective(self.U)
+
+    def _relative_gap(self, program):
+        _, certificate, _ = certify(program, self.U, multipliers=self.multipliers)
+        return certificate.relative_gap
+
+
+def _best_length(gain_at):
+    """Return the length of the largest gain of those tried: 1, halves or doubles."""
+    length, gain = 1.0, gain_at(1.0)
+    half = gain_at(0.5)
+    while half > gain or gain <= 0:
+        length, gain = 0.5 * length, half
+        if length < 0.5**_TRIALS:
+            return 0.0
+        half = gain_at(0.5 * length)
+    return length
