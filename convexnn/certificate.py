@@ -134,7 +134,7 @@ class ProjectionCache:
 
     def project(self, program, group, vector, *, role, stop_below=-1.0):
         """Project a vector on the group's cone; `role` keeps price and primal apart."""
-        key = (role, program.cell_of[group], program.sign[group])
+        key = (role, program.cell_of[group], program.sign[group].tobytes())
         result = project_on_cone(
             program.X,
             program.side[:, group],

@@ -33,6 +33,9 @@ __all__ = [
 #: Most steps to the intercept, and the slope there as a share of the weights.
 _INTERCEPT_STEPS, _FLAT = 100, 1e-13
 
+#: Largest change of an intercept in a step towards softmax probabilities.
+_LONGEST_STEP = 10.0
+
 #: Curvature of a quadratic model, at least, as a share of the largest possible.
 _LEAST_CURVATURE = 1e-3
 
@@ -513,9 +516,12 @@ class MultinomialLoss(SmoothLoss):
             if np.abs(slope).max() <= _FLAT * self._total:
                 break
             hessian = np.diag(sums) - weighted.T @ (weighted / self.weights[:, None])
-            # The intercepts of sum zero are those that the loss tells apart.
-            hessian += sums.mean() / len(c)
+            # The intercepts of sum zero are those that the loss tells apart; where all
+            # shares are near 0 or 1 the steps are kept in bounds.
+            hessian += self._total / len(c) ** 2
+            hessian[np.diag_indices_from(hessian)] += 1e-12 * self._total
             step = np.linalg.solve(hessian, -slope)
+            step *= min(1.0, _LONGEST_STEP / np.abs(step).max())
             length, reached = 1.0, self._value_at(z, c + step)
             # The last steps change the value by less than its rounding.
             allowed = value + 1e-13 * max(abs(value), 1.0)

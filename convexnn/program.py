@@ -23,7 +23,20 @@ from functools import cached_property
 
 import numpy as np
 
-__all__ = ["ConvexProgram", "pool"]
+__all__ = ["ConvexProgram", "heads_of", "lengths_of", "pool"]
+
+
+def lengths_of(output):
+    """Return the norms of units' output weights, of shape (m,) or (m, q)."""
+    return np.abs(output) if output.ndim == 1 else np.linalg.norm(output, axis=1)
+
+
+def heads_of(output):
+    """Return the signs of output weights, or for several outputs their directions."""
+    if output.ndim == 1:
+        return np.sign(output)
+    lengths = lengths_of(output)[:, None]
+    return output / np.where(lengths > 0, lengths, 1.0)
 
 
 def pool(values, n_patches):
@@ -51,7 +64,8 @@ class ConvexProgram:
         Whether each group stays in the cone of its cell.
     cell_of, sign : ndarray of shape (n_groups,), default=None
         Cell and sign of each group. By default every cell with +1 and, where there
-        are cones, every cell with -1 after them.
+        are cones, every cell with -1 after them. For q outputs the signs are vectors of
+        norm 1, of shape (n_groups, q).
     n_patches : int, default=1
         Rows of `X` for each target.
     """
@@ -134,21 +148,28 @@ class ConvexProgram:
         return v if self.n_patches == 1 else np.repeat(v, self.n_patches, axis=0)
 
     def contributions(self, U):
-        """Return each group's output ``sign * D X u``, of shape (n, n_groups)."""
+        """Return each group's output ``sign * D X u``: (n, n_groups).
+
+        For q outputs the shape is (n, q, n_groups).
+        """
         values = self.X @ U
         values *= self.mask
         values = self.pool(values)
+        if self.sign.ndim == 2:
+            return values[:, None, :] * self.sign.T
         values *= self.sign.astype(values.dtype)
         return values
 
     def output(self, U):
-        """Return the sum of the groups' outputs, of shape (n,)."""
+        """Return the sum of the groups' outputs, of shape (n,) or (n, q)."""
         values = self.X @ U
         values *= self.mask
         return self.pool(values @ self.sign.astype(values.dtype))
 
     def correlations(self, v):
         """Return ``sign * X' D v`` for every group, of shape (d, n_groups)."""
+        if self.sign.ndim == 2:
+            return self.X.T @ (self.mask * self.spread(v @ self.sign.T))
         masked = self.mask * self.spread(v)[:, None]
         return (self.X.T @ masked) * self.sign.astype(masked.dtype)
 

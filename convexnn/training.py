@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 from threadpoolctl import ThreadpoolController
 
-from .architectures import ARCHITECTURES
+from .architectures import ARCHITECTURES, SEVERAL_OUTPUTS
 from .architectures.recovery import program_directions
 from .cells import enumerate_cells, given_cells, sample_cells
 from .certificate import Certificate, price_groups
@@ -21,7 +21,7 @@ from .estimators.validation import check_gates, check_objective, check_penalty
 from .history import History
 from .losses import LOSSES
 from .network import ReLUNetwork
-from .program import pool
+from .program import heads_of, lengths_of, pool
 from .samples import Samples
 from .solvers import Backend, solve_program
 from .solvers.driver import cap_width
@@ -160,7 +160,7 @@ class Trainer:
         certificate = point.certificate.in_units(scale)
         check_objective(certificate.primal)
         return Trained(
-            network=self.architecture.recover(program, point.U, self.samples),
+            network=self._form.recover(program, point.U, self.samples),
             certificate=certificate,
             history=point.history.in_units(scale),
             beta_max=price * self.samples.beta_scale,
@@ -178,10 +178,17 @@ class Trainer:
         at_zero = self._loss.dual_point(np.zeros_like(self.samples.y))
         # No unit of norm 1 has a price above this, so that nothing is trained.
         norms = pool(np.linalg.norm(self.samples.X, axis=1), self.samples.n_patches)
-        silencing = 2 * np.abs(at_zero) @ norms
+        silencing = 2 * lengths_of(at_zero) @ norms
         if silencing == 0:
             return 0.0
         return self._reach(silencing)[2] * self.samples.beta_scale
+
+    @property
+    def _form(self):
+        """The architecture, in its form for as many outputs as there are."""
+        if self.samples.y.ndim == 1:
+            return self.architecture
+        return SEVERAL_OUTPUTS[self.architecture.name]
 
     @cached_property
     def _loss(self):
@@ -225,24 +232,32 @@ class Trainer:
 
     def _solve(self, beta, start, known):
         """Solve the program over the listed cells."""
-        program = self.architecture.program(
+        if self.samples.y.ndim == 2:
+            raise ValueError(
+                "y with several columns (targets, or more than two classes) needs "
+                "cells='auto' and a solver that searches the cells ('auto', "
+                f"'active_set'), got cells={self.cells!r} and "
+                f"solver={self.backend.name!r}."
+            )
+        program = self._form.program(
             self.samples.X, self._loss, beta, self._listed_cells
         )
         if start is not None:
-            start = self.architecture.locate(program, start, self.samples)
+            start = self._form.locate(program, start, self.samples)
         point = solve_program(program, self.backend, start=start, **self._settings)
-        at_zero = program.loss.dual_point(np.zeros(len(self.samples.y)))
+        at_zero = program.loss.dual_point(np.zeros_like(self.samples.y))
         return program, point, price_groups(program, at_zero).largest, known
 
     def _search(self, beta, start, known):
         """Train a network whose cells the backend finds itself."""
         if start is not None:
-            start = program_directions(start, self.samples), np.sign(start.output)
+            directions = program_directions(start, self.samples)
+            start = directions, heads_of(start.output)
         found = self.backend.load_search()(
             self.samples.X,
             self._loss,
             beta,
-            architecture=self.architecture,
+            architecture=self._form,
             start=start,
             known=known,
             random_state=check_random_state(self.random_state),

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..program import lengths_of
+
 __all__ = ["program_directions", "split_bias", "sum_into_groups", "unscaled_units"]
 
 
@@ -26,10 +28,12 @@ def unscaled_units(program, U, samples):
     # f = y_scale * sum sign (x u / x_scale): the factor is split evenly over layers.
     root = np.sqrt(norms[groups])
     hidden = U[:, groups] / root * np.sqrt(samples.y_scale / samples.x_scale)
-    output = program.sign[groups] * root * np.sqrt(samples.y_scale / samples.x_scale)
+    output = (program.sign[groups].T * root).T
+    output = output * np.sqrt(samples.y_scale / samples.x_scale)
     offset = program.loss.offset(program.output(U)) * samples.y_scale + samples.y_offset
     weights, bias = split_bias(hidden, samples.has_bias)
-    return groups, weights, bias, output, float(offset)
+    offset = offset if np.ndim(offset) else float(offset)
+    return groups, weights, bias, output, offset
 
 
 def program_directions(network, samples):
@@ -37,7 +41,8 @@ def program_directions(network, samples):
     hidden = network.hidden
     if samples.has_bias:
         hidden = np.vstack([hidden, network.hidden_bias])
-    return hidden * np.abs(network.output) * (samples.x_scale / samples.y_scale)
+    scale = samples.x_scale / samples.y_scale
+    return hidden * lengths_of(network.output) * scale
 
 
 def sum_into_groups(program, network, directions, cells):

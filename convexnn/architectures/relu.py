@@ -83,6 +83,14 @@ class ReLU:
         values = np.sum(directions * gradients, axis=0)
         return (values if widths is None else values + widths * excess), gradients
 
+    def heads(self, X, v, directions, signs):
+        """Return the signs of the output weights that lower the loss most."""
+        return signs
+
+    def random_heads(self, m, y, random_state):
+        """Return the signs of the output weights of m random units."""
+        return np.where(np.arange(m) % 2 == 0, 1.0, -1.0)
+
     def ascend_cells(self, X, v, direction, n_cells=20):
         """Raise ``v' (X u)_+`` over the unit ball, exactly within each cell visited.
 

@@ -93,6 +93,13 @@ _EXACT_SHARE = 1e-3
 _CHEAP = 3e8
 _AFFORDABLE = 5e9
 
+#: Columns times groups of a polish with several outputs: its systems are of that size.
+_MOST_DIRECTIONS = 1500
+
+#: Local maxima that enter a network of several outputs, at most, and 1 less the cosine
+#: up to which they, or its units, are taken for the same.
+_ENTERING_HEADS, _SAME = 40, 1e-2
+
 #: Share of the tolerance that a round should gain.
 _WORTHWHILE = 0.05
 
@@ -228,15 +235,17 @@ class _Search:
         self.X, self.loss, self.beta, self.tol = X, loss, beta, tol
         self.architecture = architecture
         self.pricer = Pricer(self.architecture, X, settings["n_starts"], random_state)
+        self.has_heads = loss.y.ndim == 2
         self.settings = settings
         self.verbose = verbose
         self.random_state = random_state
         self.clock = Clock()
-        self.zero = Units(np.zeros((X.shape[1], 0)), np.zeros(0))
+        shape = loss.y.shape[1:]
+        self.zero = Units(np.zeros((X.shape[1], 0)), np.zeros((0, *shape)))
         self.at_zero = self.value(self.zero)
         self.forget()
         self.dual = self.bound = self.largest_price = 0.0
-        self.dual_point = np.zeros(len(loss.y))
+        self.dual_point = np.zeros_like(loss.y)
         self.n_rounds = self.n_waited = 0
         self.is_warm = self.is_proved = self.is_polished = False
         self._last = (np.inf, -np.inf)
@@ -268,7 +277,7 @@ class _Search:
 
     def is_surely_zero(self):
         """Return whether the rigorous bound shows that the zero network is optimal."""
-        v = self.loss.dual_point(np.zeros(len(self.loss.y)))
+        v = self.loss.dual_point(np.zeros_like(self.loss.y))
         return self.architecture.price_bound(self.X, v) <= self.beta
 
     @cached_property
@@ -327,7 +336,7 @@ class _Search:
         return self._pruned(self.best)
 
     def random_units(self, m):
-        """Return balanced Gaussian units of alternating sign."""
+        """Return balanced Gaussian units of alternating sign or random heads."""
         d = self.X.shape[1]
         start = self.at_zero
         directions = self.random_state.standard_normal((d, m))
@@ -337,8 +346,8 @@ class _Search:
             self.loss.weights @ self.architecture.atoms(self.X, directions) ** 2
         )
         size = min(size, np.sqrt(0.1 * start / max(m * spread, 1e-300)))
-        signs = np.where(np.arange(m) % 2 == 0, 1.0, -1.0)
-        return Units.from_groups(directions * size, signs)
+        heads = self.architecture.random_heads(m, self.loss.y, self.random_state)
+        return Units.from_groups(directions * size, heads)
 
     def _descend(self, units, stages, least=0.0):
         """Descend in stages, merge, and return the units where that ends."""
@@ -369,12 +378,13 @@ class _Search:
         They bring in units, but tell nothing about the price of the dual point.
         """
         v, known = self._dual_point(units), self.pricer.remembered
+        self.priced = v
         self.maxima = maxima_at(self.architecture, self.X, v, known)
         return self.maxima.largest > self.beta * _VIOLATED
 
     def price(self, units, share=1):
         """Climb from many starts, or one in `share`, and update the dual bound."""
-        v = self._dual_point(units)
+        self.priced = v = self._dual_point(units)
         self.maxima = self.pricer.climb(v, units.hidden, self.beta, share)
         dual = self._dual_value(v, self.maxima.largest)
         self.bound = max(
@@ -420,12 +430,21 @@ class _Search:
 
     def improve(self, units):
         """Make one round: bring in the new directions, polish or descend."""
-        fresh = distinct(self.maxima, above=self.beta * _VIOLATED, at_most=_ENTERING)
-        new = Units.from_groups(fresh.directions, fresh.signs)
+        limits = {"at_most": _ENTERING}
+        if self.has_heads:
+            limits = {"at_most": _ENTERING_HEADS, "tolerance": _SAME}
+        fresh = distinct(self.maxima, above=self.beta * _VIOLATED, **limits)
+        heads = self.architecture.heads(
+            self.X, self.priced, fresh.directions, fresh.signs
+        )
+        new = Units.from_groups(fresh.directions, heads)
         merged = units.merged(self.X).longest(_DUST)
         limit = _AFFORDABLE if self.n_waited else _CHEAP
         if self._size(len(merged) + len(new)) <= limit:
             units = self._polish(merged, new)
+            if self.has_heads:
+                self._descend(self.best, _STAGES[-1:])
+                units = self._pruned(self.best)
         else:
             self.is_polished = False
             units = self.consider(self._add(units, new, fresh.values))
@@ -438,6 +457,10 @@ class _Search:
 
     def _pruned(self, units):
         """Drop units that are worth less than a small share of the gap in all."""
+        if self.has_heads:
+            joined = units.coalesced(_SAME)
+            allowed = self.value(units) * (1 + _PRUNED * self.gap)
+            units = joined if self.value(joined) <= allowed else units
         program, group_of = self._program(units)
         U = self._point(program, group_of, units)
         certificate = Certificate(program.objective(U), np.inf, "search")
@@ -464,33 +487,32 @@ class _Search:
     def _program(self, units):
         """Return the program over the units' cells and the group of each unit.
 
-        Units of one cell and sign share a group; units that are active nowhere have
-        none, which is marked by -1.
+        Units of one cell and sign (for several outputs, direction of the output
+        weights) share a group; units that are active nowhere have none, which is
+        marked by -1.
         """
         cells = given_cells(self.X, units.hidden)
         cell = {p.tobytes(): k for k, p in enumerate(_packed(cells.patterns))}
-        keys = [
-            (cell.get(pattern.tobytes(), -1), sign)
-            for pattern, sign in zip(
-                _packed(self.X @ units.hidden >= 0), np.sign(units.output), strict=True
-            )
-        ]
-        groups = sorted({key for key in keys if key[0] >= 0})
-        index = {key: g for g, key in enumerate(groups)}
-        cell_of, sign = np.array(groups, dtype=float).reshape(-1, 2).T
+        patterns = _packed(self.X @ units.hidden >= 0)
+        cell_of = np.array([cell.get(p.tobytes(), -1) for p in patterns], dtype=int)
+        group_of, used = np.full(len(units), -1), cell_of >= 0
+        keys = np.column_stack([cell_of, units.heads])[used]
+        keys, group_of[used] = np.unique(keys, axis=0, return_inverse=True)
         program = self.architecture.program(
             self.X,
             self.loss,
             self.beta,
             cells,
-            cell_of=cell_of.astype(int),
-            sign=sign,
+            cell_of=keys[:, 0].astype(int),
+            sign=keys[:, 1:].reshape(-1, *units.heads.shape[1:]),
         )
-        return program, np.array([index.get(key, -1) for key in keys], dtype=int)
+        return program, group_of
 
     def _size(self, n_groups):
         """Return rows times squared columns times groups of a program."""
         n, d = self.X.shape
+        if self.has_heads and d * n_groups > _MOST_DIRECTIONS:
+            return np.inf
         return n * d**2 * n_groups
 
     def _polish(self, units, new):
@@ -516,15 +538,15 @@ class _Search:
         share = (values - self.beta) / (values.max() - self.beta)
         share = np.maximum(share, 1e-3)
         directions = new.hidden / np.linalg.norm(new.hidden, axis=0)
-        signs = np.sign(new.output)
+        heads = new.heads
         base = self.architecture.atoms(self.X, units.hidden) @ units.output
-        along = self.architecture.atoms(self.X, directions) @ (signs * share)
+        along = self.architecture.atoms(self.X, directions) @ (heads.T * share).T
         largest = np.linalg.norm(units.groups, axis=0).max(initial=0.0)
         lengths = (largest or 1.0) * np.geomspace(1e-4, 10, 25)
-        outputs = base[:, None] + along[:, None] * lengths
+        outputs = base[..., None] + along[..., None] * lengths
         objectives = self.loss.value(outputs) + self.beta * share.sum() * lengths
         length = lengths[int(np.argmin(objectives))]
-        return units.joined(Units.from_groups(directions * (share * length), signs))
+        return units.joined(Units.from_groups(directions * (share * length), heads))
 
     def note(self):
         """Record the best network and the best estimated bound."""

@@ -31,8 +31,10 @@ def list_arrangement(architecture, X, loss, beta):
     Returns
     -------
     Arrangement or None
-        None above rank 3 or 5,000 cells.
+        None above rank 3 or 5,000 cells, or for several outputs.
     """
+    if loss.y.ndim == 2:
+        return None
     if np.linalg.matrix_rank(X) > _LOW_RANK:
         return None
     try:

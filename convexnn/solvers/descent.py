@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize
 
+from ..program import heads_of, lengths_of
+
 __all__ = ["Units", "descend"]
 
 #: Smoothing from which on single precision is exact enough; so it is without any.
@@ -29,7 +31,7 @@ class Units:
     ----------
     hidden : ndarray of shape (d, m)
         Hidden weights, one unit a column.
-    output : ndarray of shape (m,)
+    output : ndarray of shape (m,) or (m, q)
         Output weights.
     """
 
@@ -41,24 +43,29 @@ class Units:
 
     @property
     def groups(self):
-        """Vectors ``hidden * abs(output)``, those of the convex program."""
-        return self.hidden * np.abs(self.output)
+        """Vectors ``hidden * norm2(output)``, those of the convex program."""
+        return self.hidden * lengths_of(self.output)
+
+    @property
+    def heads(self):
+        """Signs of the output weights, or for several outputs their directions."""
+        return heads_of(self.output)
 
     @classmethod
-    def from_groups(cls, groups, signs):
+    def from_groups(cls, groups, heads):
         """Return the balanced units of some vectors, without those of norm zero."""
         norms = np.linalg.norm(groups, axis=0)
         used = norms > 1e-12 * max(norms.max(initial=0.0), 1e-300)
         root = np.sqrt(norms[used])
-        return cls(groups[:, used] / root, signs[used] * root)
+        return cls(groups[:, used] / root, (heads[used].T * root).T)
 
     def balanced(self):
         """Return the same network with layers of equal norm, without empty units."""
-        return Units.from_groups(self.groups, np.sign(self.output))
+        return Units.from_groups(self.groups, self.heads)
 
     def longest(self, share):
         """Return the units above a share of the largest norm: none for a share of 1."""
-        norms = np.abs(self.output) * np.linalg.norm(self.hidden, axis=0)
+        norms = np.linalg.norm(self.groups, axis=0)
         kept = norms > share * norms.max(initial=0.0)
         return Units(self.hidden[:, kept], self.output[kept])
 
@@ -72,8 +79,11 @@ class Units:
     def merged(self, X):
         """Sum the vectors of units of one cell and sign.
 
-        The output stays and the penalty cannot rise, by the triangle inequality.
+        The output stays and the penalty cannot rise, by the triangle inequality. Units
+        of several outputs are left as they are.
         """
+        if self.output.ndim == 2:
+            return self.balanced()
         patterns = np.packbits(X @ self.hidden >= 0, axis=0)
         signs = np.sign(self.output)
         keys = np.vstack([patterns, signs[None].astype(np.int8).view(np.uint8)])
@@ -84,11 +94,42 @@ class Units:
         np.add.at(groups.T, member.reshape(-1), self.groups.T)
         return Units.from_groups(groups, signs[first])
 
+    def coalesced(self, tolerance):
+        """Join units of several outputs that point the same way, approximately.
+
+        Units whose hidden weights, and output weights, have cosines above 1 less the
+        tolerance become the best one of rank 1. The penalty cannot rise.
+        """
+        groups, heads = self.groups, self.heads
+        norms = np.linalg.norm(groups, axis=0)
+        directions = groups / norms
+        alike = directions.T @ directions > 1 - tolerance
+        alike &= heads @ heads.T > 1 - tolerance
+        left, kept = np.ones(len(norms), dtype=bool), []
+        for j in np.argsort(-norms, kind="stable"):
+            members = np.flatnonzero(alike[j] & left)
+            if left[j]:
+                left[members] = False
+                kept.append(_best_unit(groups[:, members], heads[members]))
+        return Units.from_groups(
+            np.column_stack([group for group, _ in kept]),
+            np.array([head for _, head in kept]),
+        )
+
     def value(self, architecture, X, loss, beta):
         """Return the objective ``L + beta/2 * (squares of all weights)``."""
         output = architecture.atoms(X, self.hidden) @ self.output
         squares = float(np.sum(self.hidden**2) + np.sum(self.output**2))
         return float(loss.value(output)) + 0.5 * beta * squares
+
+
+def _best_unit(groups, heads):
+    """Return group and head of the unit of rank 1 nearest to the sum of some."""
+    if len(heads) == 1:
+        return groups[:, 0], heads[0]
+    left, values, right = np.linalg.svd(groups @ heads, full_matrices=False)
+    sign = 1.0 if left[:, 0] @ groups.sum(axis=1) >= 0 else -1.0
+    return sign * values[0] * left[:, 0], sign * right[0]
 
 
 def descend(
@@ -136,6 +177,7 @@ def descend(
     if not len(units):
         return units
     d, m = units.hidden.shape
+    shape = units.output.shape
     scale = width * float(np.sqrt(np.mean((X @ units.hidden) ** 2)))
     inputs = X if 0 < width < _COARSE else X.astype(np.float32)
     loss, offset = loss.smoothed(width), None
@@ -143,13 +185,13 @@ def descend(
     def objective(flat):
         nonlocal offset
         weights = flat.astype(inputs.dtype, copy=False)
-        hidden, output = weights[: d * m].reshape(d, m), weights[d * m :]
+        hidden, output = weights[: d * m].reshape(d, m), weights[d * m :].reshape(shape)
         z, pull = architecture.linearise(inputs, hidden, output, scale)
         value, v, offset = loss.evaluate(z, offset)
         by_hidden, by_output = pull(v.astype(inputs.dtype, copy=False))
         gradient = beta * flat
         gradient[: d * m] -= by_hidden.reshape(-1)
-        gradient[d * m :] -= by_output
+        gradient[d * m :] -= by_output.reshape(-1)
         return float(value) + 0.5 * beta * float(flat @ flat), gradient
 
     values = []
@@ -163,7 +205,7 @@ def descend(
             if decrease < least * _WINDOW * abs(values[-1]):
                 raise StopIteration
 
-    start = np.concatenate([units.hidden.reshape(-1), units.output])
+    start = np.concatenate([units.hidden.reshape(-1), units.output.reshape(-1)])
     options = {"maxiter": n_steps, "maxcor": 10, "ftol": 1e-12, "gtol": 1e-12}
     flat = minimize(
         objective,
@@ -173,4 +215,4 @@ def descend(
         callback=follow,
         options=options,
     ).x
-    return Units(flat[: d * m].reshape(d, m), flat[d * m :]).balanced()
+    return Units(flat[: d * m].reshape(d, m), flat[d * m :].reshape(shape)).balanced()

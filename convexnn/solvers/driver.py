@@ -114,8 +114,8 @@ def prune(program, U, certificate, tol):
     order = np.flatnonzero(norms)[np.argsort(norms[norms > 0], kind="stable")]
     if not len(order):
         return U, certificate
-    removed = np.cumsum(program.contributions(U)[:, order], axis=1)
-    outputs = program.output(U)[:, None] - removed
+    removed = np.cumsum(program.contributions(U)[..., order], axis=-1)
+    outputs = program.output(U)[..., None] - removed
     left = np.maximum(norms.sum() - np.cumsum(norms[order]), 0)
     objectives = program.loss.value(outputs) + program.beta * left
     limit = min(

@@ -9,11 +9,12 @@ with p the penalty and the cones is solved through its dual, the minimisation of
 
     phi(v) = norm2(v)^2 / 2 - y'v + norm2(prox(W))^2 / (2 sigma),  W = U_k + sigma A'v
 
-over v in R^n, where ``prox`` is the proximal map of sigma p, group by group: projection
-on the cone, if there is one, then shrinkage. The gradient is ``v - y + A prox(W)``, and
-half its squared norm is the duality gap of the subproblem. Most groups are mapped to
-zero, so the generalised Hessian ``I + sigma A J A'`` has only the directions in which
-the others can move: a Newton step is one factorisation of that size, or of size n.
+over v in R^n (for q outputs, in R^(n x q)), where ``prox`` is the proximal map of
+sigma p, group by group: projection on the cone, if there is one, then shrinkage. The
+gradient is ``v - y + A prox(W)``, and half its squared norm is the duality gap of the
+subproblem. Most groups are mapped to zero, so the generalised Hessian
+``I + sigma A J A'`` has only the directions in which the others can move: a Newton step
+is one factorisation of that size, or of size n.
 Every iterate ``prox(W)`` is feasible, with groups that are exactly zero.
 
 The method is that of Zhang, Zhang, Sun and Toh, "An efficient Hessian based algorithm
@@ -105,7 +106,7 @@ class _Iterate:
     def __init__(self, program, start):
         self.program = program
         loss = program.loss
-        self.root = np.sqrt(loss.weights)
+        self.root = np.sqrt(loss.weights if loss.y.ndim == 1 else loss.weights[:, None])
         self.y = self.root * loss.centre(loss.y)
         self.system = NewtonSystem(program)
         largest = np.linalg.norm(self.system.X.T @ self.system.X, 2)
@@ -155,10 +156,10 @@ class _Iterate:
 
     def _gap_with(self, v, price):
         point, loss = self.current, self.program.loss
-        inner, square = v @ self.y, v @ v
+        inner, square = np.vdot(v, self.y), np.vdot(v, v)
         limit = self.program.beta / price if price > 0 else np.inf
         scale = min(max(inner / square, 0.0), limit) if square > 0 else 0.0
-        primal = 0.5 * point.residual @ point.residual
+        primal = 0.5 * np.vdot(point.residual, point.residual)
         primal += self.program.beta * point.sizes.sum()
         # The part of the loss that no network can change is no part of the gap.
         gap = primal - scale * inner + 0.5 * scale**2 * square
@@ -178,7 +179,7 @@ class _Iterate:
         if self._is_close:
             if not self._halved:
                 self._move_centre(_RETREAT)
-        elif gradient @ gradient <= _INEXACTNESS * self._moved:
+        elif np.vdot(gradient, gradient) <= _INEXACTNESS * self._moved:
             self._move_centre(_GROWTH)
         point = self.current
         step = self.system.solve(point, self.sigma)
@@ -200,11 +201,11 @@ class _Iterate:
         reached, before = np.linalg.norm(trial.gradient), np.linalg.norm(point.gradient)
         self._halved = reached <= 0.5 * before
         if not self._halved:
-            trial = self._search(trial, step, direction, step @ point.gradient)
+            trial = self._search(trial, step, direction, np.vdot(step, point.gradient))
         self.v, self.correlations, self.current = trial.v, trial.correlations, trial
 
     def _search(self, trial, step, direction, first):
-        low, at_low, high, at_high = 0.0, first, 1.0, step @ trial.gradient
+        low, at_low, high, at_high = 0.0, first, 1.0, np.vdot(step, trial.gradient)
         if at_high <= _FLATNESS * abs(first):
             return trial
         for _ in range(_TRIALS):
@@ -212,7 +213,7 @@ class _Iterate:
             margin = 0.05 * (high - low)
             length = min(max(length, low + margin), high - margin)
             trial = self._trial(length, step, direction)
-            slope = step @ trial.gradient
+            slope = np.vdot(step, trial.gradient)
             if abs(slope) <= _FLATNESS * abs(first):
                 break
             # Halving the slope of the end that stays (Illinois) keeps both ends moving.

@@ -28,7 +28,9 @@ class NewtonSystem:
     A is the linear map from the groups to the output, in the coordinates of the
     loss, and J the Jacobian of the proximal map: for a group with shrinkage c,
     direction q and a face with orthonormal basis N, the block
-    ``c N N' + (1 - c) q q'``.
+    ``c N N' + (1 - c) q q'``. For several outputs, whose weights are the same in every
+    output, a direction's image is the outer product of its row with the group's
+    direction of output weights; inner products are products of the two parts'.
 
     Parameters
     ----------
@@ -65,6 +67,8 @@ class NewtonSystem:
             return -gradient
         n, d = len(gradient), self.X.shape[1]
         bases = point.bases
+        if gradient.ndim == 2:
+            return self._several_outputs(point, sigma)
         if bases is None and sigma < self._hard:
             step = self._by_products(point, sigma)
             if step is not None:
@@ -83,6 +87,19 @@ class NewtonSystem:
             rows = self._directions(point, bases, sigma, groups)
             matrix = _add_gram(matrix, rows.T, transposed=False)
         return -_solve(matrix, gradient)
+
+    def _several_outputs(self, point, sigma):
+        """Return the step where the outputs are several, at the size of directions."""
+        sizes = _sizes(point, point.bases, self.X.shape[1])
+        every = slice(0, len(sizes))
+        rows = self._directions(point, point.bases, sigma, every)
+        heads = np.repeat(self.program.sign[point.groups], sizes, axis=0)
+        gram = _add_gram(np.zeros((len(rows),) * 2, order="F"), rows.T, transposed=True)
+        gram *= heads @ heads.T
+        gram[np.diag_indices_from(gram)] += 1.0
+        inner = np.einsum("ij,ij->i", rows @ point.gradient, heads)
+        solved = _solve(gram, inner)
+        return rows.T @ (solved[:, None] * heads) - point.gradient
 
     def _by_products(self, point, sigma):
         """Return an approximate step by conjugate gradients, None if it takes long."""
