@@ -3,6 +3,7 @@
 from .arrangement import ArrangementDisplay
 from .convergence import ConvergenceDisplay
 from .decoding import DecodingDisplay
+from .loss_landscape import LossLandscapeDisplay
 from .phase_transition import PhaseTransitionDisplay
 from .regularization import RegularizationPathDisplay
 from .search import BetaSearchDisplay
@@ -12,6 +13,7 @@ __all__ = [
     "BetaSearchDisplay",
     "ConvergenceDisplay",
     "DecodingDisplay",
+    "LossLandscapeDisplay",
     "PhaseTransitionDisplay",
     "RegularizationPathDisplay",
 ]
