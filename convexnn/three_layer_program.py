@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 #: Largest number of blocks, outer signs counted, that `enumerate_blocks` lists.
-MAX_BLOCKS = 4000
+MAX_BLOCKS = 10_000
 
 #: Draws per block asked for before `sample_blocks` stops looking for new ones.
 _DRAWS_PER_BLOCK = 20
@@ -214,7 +214,7 @@ def enumerate_blocks(X, n_units, *, max_blocks=MAX_BLOCKS):
         Inputs.
     n_units : int
         Hidden units m of a sub-network.
-    max_blocks : int, default=4000
+    max_blocks : int, default=10000
         Largest number of blocks, outer signs counted.
 
     Returns

@@ -188,7 +188,9 @@ def as_point(weights):
         If it is something else, or a three-layer network without sub-networks.
     """
     has_bias = getattr(weights, "fit_intercept", True)
-    network = weights._network() if hasattr(weights, "_network") else weights
+    # A convolutional estimator has a network for a grid of patches only.
+    is_estimator = hasattr(weights, "_network") and not hasattr(weights, "filter_shape")
+    network = weights._network() if is_estimator else weights
     if isinstance(network, list) and all(
         isinstance(each, tuple) and len(each) == 3 for each in network
     ):

@@ -196,7 +196,7 @@ def test_gap_above_tol_is_told():
         ({"random_state": "a"}, "'random_state'.*Got 'a'"),
         ({"verbose": -1}, "'verbose'.*Got -1"),
         ({"solver": "active_set", "cells": "all"}, "active_set.*cells='all'.*cvxpy"),
-        ({"cells": "all", "n_units": 5}, "more than 4000 blocks.*eqs. 13 and 14"),
+        ({"cells": "all", "n_units": 5}, "more than 10000 blocks.*eqs. 13 and 14"),
         ({"beta": 1e-320}, "beta=1e-320 is out of range"),
     ],
 )

@@ -23,10 +23,10 @@ class LossLandscapeDisplay:
     """Objective of networks over a plane of the space of their weights.
 
     The plane goes through one network in two random directions
-    (:meth:`from_estimator`), or through three networks (:meth:`from_networks`).
-    :meth:`plot` plots again. At each point the objective is that of
-    :class:`~convexnn.ThreeLayerConvexRegressor` (three-layer paper [1]_, eq. 4), where
-    first layers of a Frobenius norm above 1 are scaled to 1; or that of
+    (:meth:`from_estimator`, :meth:`from_network`), or through three networks
+    (:meth:`from_networks`). :meth:`plot` plots again. At each point the objective is
+    that of :class:`~convexnn.ThreeLayerConvexRegressor` (three-layer paper [1]_, eq.
+    4), where first layers of a Frobenius norm above 1 are scaled to 1; or that of
     :class:`~convexnn.ConvexReLURegressor`, for two layers.
 
     A plane is a small part of the space: a minimum in it need not be one in all
@@ -150,6 +150,66 @@ class LossLandscapeDisplay:
     ):
         """Plot the plane through a trained network in two random directions.
 
+        See :meth:`from_network`, whose network and beta are the estimator's.
+
+        Parameters
+        ----------
+        estimator : estimator
+            A fitted ConvexReLURegressor or ConvexReLURegressorCV of ReLU networks, or
+            ThreeLayerConvexRegressor; or a Pipeline that ends with such a one.
+        X : array-like of shape (n_samples, n_features)
+            Inputs.
+        y : array-like of shape (n_samples,)
+            Targets.
+        sample_weight, extent, n_points, random_state, ax, title
+            Of :meth:`from_network`.
+
+        Returns
+        -------
+        LossLandscapeDisplay
+            The plotted display.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If it has no such network, or one without units, or a value is not as
+            described.
+        """
+        network = estimator
+        if hasattr(estimator, "named_steps"):
+            network, X = estimator[-1], estimator[:-1].transform(X)
+        check_is_fitted(network)
+        as_point(network)  # Refuses what has no beta, too.
+        return cls.from_network(
+            *(network, X, y),
+            beta=network.beta_ if hasattr(network, "beta_") else network.beta,
+            sample_weight=sample_weight,
+            extent=extent,
+            n_points=n_points,
+            random_state=random_state,
+            ax=ax,
+            title=title,
+        )
+
+    @classmethod
+    def from_network(
+        cls,
+        network,
+        X,
+        y,
+        *,
+        beta,
+        sample_weight=None,
+        extent=1.0,
+        n_points=41,
+        random_state=None,
+        ax=None,
+        title=None,
+    ):
+        """Plot the plane through a network in two random directions.
+
         A direction is Gaussian and normalised by filters [2]_: the weights that enter
         one unit (a column of the first layer with its bias, a vector w2, and all
         output weights together) get the norm that they have in the network. The
@@ -158,12 +218,14 @@ class LossLandscapeDisplay:
 
         Parameters
         ----------
-        estimator : ConvexReLURegressor, ThreeLayerConvexRegressor or Pipeline
-            Fitted, with ReLU networks; or a Pipeline that ends with such a one.
+        network : fitted estimator, network or list of tuple (W1, w2, w3)
+            What :func:`convexnn.weight_space.as_point` takes.
         X : array-like of shape (n_samples, n_features)
             Inputs.
         y : array-like of shape (n_samples,)
             Targets.
+        beta : float
+            Penalty, in (0, inf).
         sample_weight : array-like of shape (n_samples,), default=None
             Weights, ones by default.
         extent : float, default=1.0
@@ -186,22 +248,15 @@ class LossLandscapeDisplay:
 
         Raises
         ------
-        sklearn.exceptions.NotFittedError
-            If the estimator is not fitted.
         ValueError
-            If it has no such network, or one without units, or a value is not as
-            described.
+            If there is no unit, or a value is not as described.
         """
-        network = estimator
-        if hasattr(estimator, "named_steps"):
-            network, X = estimator[-1], estimator[:-1].transform(X)
-        check_is_fitted(network)
         point = as_point(network)
+        _check_number("beta", beta, 0.0)
         _check_number("extent", extent, 0.0)
-        plane = _Plane(point, X, y, network.beta, sample_weight)
+        plane = _Plane(point, X, y, beta, sample_weight)
         random_state = check_random_state(random_state)
-        for _ in range(2):
-            plane.axes.append(point.draw_direction(random_state))
+        plane.axes = [point.draw_direction(random_state) for _ in range(2)]
         steps = np.linspace(-extent, extent, _checked_count(n_points))
         display = cls(steps, steps, plane.values(steps, steps))
         return display.plot(ax=ax, title=title)
