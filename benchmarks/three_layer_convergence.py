@@ -7,7 +7,8 @@ all; five starts of SGD for each number K of sub-networks from one to five, besi
 convex program over every block and the network recovered from it. The paper leaves open
 what the data are and the steps: inputs are Gaussian, targets those of a Gaussian
 network with K = 5, and the rate is the one of 0.3, 0.1, 0.03 and 0.01 whose median
-objective is smallest over other starts. Then the same on more draws of data.
+objective is smallest over other starts, after a fifth of the steps. Then the same on
+more draws of data, and for larger K.
 
 Fig. 2: n = 100, d = 10, ten hidden units, targets of a Gaussian network with K = 1;
 planes through networks that L-BFGS reached for K = 1, 5 and 20, and the objectives of
@@ -48,18 +49,22 @@ from matplotlib import pyplot as plt
 #: Fig. 4 of the paper.
 N, D, M, BETA, WIDTHS, STARTS = 5, 2, 3, 0.002, (1, 2, 3, 4, 5), 5
 
+#: Larger numbers of sub-networks than the paper's.
+WIDER = (10, 20)
+
 #: Fig. 2 of the paper, and the beta that it does not name.
 LANDSCAPE = {"n": 100, "d": 10, "m": 10, "beta": 0.1}
 
 RATES = (0.3, 0.1, 0.03, 0.01)
 
-#: An end counts as the optimum up to this, relative to the optimum.
-REACHED = 1e-2
+#: An end counts as the optimum, or as near it, up to this, relative to the optimum.
+REACHED, NEAR = 1e-2, 1e-1
 
 SETTINGS = {
     "quick": {
         "steps": 2000,
         "draws": 2,
+        "wider": (),
         "widths": (1, 5),
         "landscape_starts": 4,
         "planes": 2,
@@ -68,7 +73,8 @@ SETTINGS = {
     },
     "full": {
         "steps": 50_000,
-        "draws": 20,
+        "draws": 10,
+        "wider": WIDER,
         "widths": (1, 5, 20),
         "landscape_starts": 30,
         "planes": 10,
@@ -196,11 +202,12 @@ def measure_convergence(settings):
     """Return all tables of Fig. 4."""
     data = [teacher(N, D, M, max(WIDTHS), draw) for draw in range(settings["draws"])]
     convex = solve_convex(*data[0])
-    optima = np.array([fit(*one, M, BETA, cells="all")[0].objective_ for one in data])
+    others = [fit(*one, M, BETA, cells="all")[0].objective_ for one in data[1:]]
+    optima = np.array([convex[0]["network"], *others])
     n_steps = settings["steps"]
     records = np.unique(np.geomspace(1, n_steps, 60).astype(int))
     curves, summary = [], []
-    for width in WIDTHS:
+    for width in (*WIDTHS, *settings["wider"]):
         rates = tuned_rates(data, width, n_steps // 5)
         lines = run_descent(*data[0], width, rates[0], records)
         curves += lines
@@ -218,6 +225,7 @@ def measure_convergence(settings):
                 "starts": STARTS,
                 "reached on all draws": int(found.sum()),
                 "starts on all draws": found.size,
+                "near on all draws": int(np.sum(ends <= 1 + NEAR)),
                 "draws with one": int(found.any(axis=1).sum()),
                 "least over optimum": ends.min(),
                 "median over optimum": np.median(ends),
@@ -271,7 +279,7 @@ def measure_landscape(settings):
                 "least": values[0],
                 "median": np.median(values),
                 "worst": values[-1],
-                "within 1 % of the least known": int(np.sum(values <= 1.01 * least)),
+                "within 5 % of the least known": int(np.sum(values <= 1.05 * least)),
                 "minima in a random plane": np.mean([len(p.minima) for p in random]),
                 "nonconvex share of a random plane": np.mean(
                     [p.nonconvex_share for p in random]

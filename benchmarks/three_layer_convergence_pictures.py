@@ -16,7 +16,7 @@ _MARKERS = {"all blocks": "^", "200 sampled blocks": "s", "search": "D"}
 
 def draw_convergence(curves, convex, summary, path):
     """Draw a panel for each K, and how many starts reached the optimum."""
-    widths = [row["K"] for row in summary]
+    widths = [row["K"] for row in summary][:5]
     figure, grid = plt.subplots(2, 3, figsize=(9, 5.6), layout="constrained")
     panels = list(grid.flat)
     for axes, width in zip(panels, widths, strict=False):
@@ -64,7 +64,7 @@ def _draw_convex(axes, convex):
             ms=9,
             mfc="none",
             mew=1.5,
-            label=f"{row['method']}, convex",
+            label=row["method"],
         )
         is_last = row is convex[-1]
         label = f"network of {row['thinned K']} recovered" if is_last else None
@@ -75,21 +75,22 @@ def _draw_convex(axes, convex):
 
 def _draw_shares(axes, summary):
     widths = [row["K"] for row in summary]
-    for key, total, label, style in (
-        ("reached", "starts", "these data", "o--"),
-        ("reached on all draws", "starts on all draws", "all draws", "o-"),
+    places = range(len(widths))
+    total = [row["starts on all draws"] for row in summary]
+    starts = summary[0]["starts"]
+    for key, scale, label, color, style in (
+        ("draws with one", starts, f"best of {starts}, 1 %", "C1", "s-"),
+        ("near on all draws", 1, "a start, 10 %", "C0", "o--"),
+        ("reached on all draws", 1, "a start, 1 %", "C0", "o-"),
     ):
-        shares = [row[key] / row[total] for row in summary]
-        axes.plot(widths, shares, style, color="C0", label=label, ms=4)
-    shares = [
-        row["draws with one"] * row["starts"] / row["starts on all draws"]
-        for row in summary
-    ]
-    axes.plot(widths, shares, "s-", color="C1", ms=4, label="draws with a start")
-    axes.set(ylim=(-0.03, 1.03), xlabel="sub-networks K", xticks=widths)
-    axes.set_title("share of starts that reach the optimum", fontsize="medium")
+        shares = [scale * row[key] / n for row, n in zip(summary, total, strict=True)]
+        axes.plot(places, shares, style, color=color, label=label, ms=4)
+    axes.set(ylim=(-0.03, 1.35), xlabel="K", ylabel="share near the optimum")
+    axes.set_xticks(places, widths)
+    axes.set_yticks(np.linspace(0, 1, 6))
+    axes.set_title(f"{total[0] // starts} draws of data", fontsize="medium")
     axes.grid(alpha=0.3)
-    axes.legend(frameon=False, fontsize="small")
+    axes.legend(frameon=False, fontsize="small", loc="upper left", ncols=2)
 
 
 def draw_landscape(planes, ends, ours, path):
@@ -110,16 +111,16 @@ def draw_landscape(planes, ends, ours, path):
         )
         for axes, width, plane in zip(grid[row], widths, shown, strict=True):
             plane.plot(ax=axes, limits=limits, bar=axes is grid[row][-1])
-            title = (
-                f"K = {width}, {len(plane.minima)} "
-                f"{'minimum' if len(plane.minima) == 1 else 'minima'}, "
-                f"{100 * plane.nonconvex_share:.0f} % non-convex"
+            minima = "minimum" if len(plane.minima) == 1 else "minima"
+            axes.set_title(
+                f"K = {width}\n{len(plane.minima)} {minima}, "
+                f"{100 * plane.nonconvex_share:.0f} % non-convex",
+                fontsize="medium",
             )
-            axes.set_title(title, fontsize="medium")
             if axes is not grid[row][0]:
                 axes.set_ylabel("")
     _draw_ends(_joined(figure, grid[2]), ends, ours)
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=75)
     plt.close(figure)
 
 
@@ -137,8 +138,8 @@ def _draw_ends(axes, ends, ours):
         spread = np.linspace(-0.25, 0.25, len(above))
         axes.plot(above, position + spread, "o", ms=4, alpha=0.7, color="C0")
     at = max(ours["objective"] / ours["least"] - 1, 1e-4)
-    axes.axvline(at, color="C3", lw=1.2, label="convexnn's search")
-    axes.axvline(1e-2, color="0.4", lw=0.8, ls=":", label="1 %")
+    axes.axvline(at, color="C3", lw=1.2, label="convexnn's search (zeros are at 1e-4)")
+    axes.axvline(5e-2, color="0.4", lw=0.8, ls=":", label="5 %")
     axes.set(
         xscale="log",
         xlabel="objective above the least known, relative, one dot a start of L-BFGS",

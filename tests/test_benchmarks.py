@@ -1,11 +1,13 @@
 """The benchmarks judge every competitor by the objective that convexnn minimises."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from convexnn import ConvexReLURegressor
+from convexnn.architectures.three_layer import ThreeLayerNetwork
 from convexnn.cells import activation_patterns
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -79,3 +81,93 @@ def test_time_counts_only_down_to_the_final_network(monkeypatch):
     assert tables.time_to(run, curve, 3.0) == 2.0
     assert tables.time_to(run, curve, 1.9) == float("inf")
     assert tables.time_to(run, [], 2.0) == 5.0
+
+
+@pytest.fixture(scope="module")
+def convergence():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(BENCHMARKS)
+        yield pytest.importorskip("three_layer_convergence")
+
+
+@pytest.fixture(scope="module")
+def tables(convergence):
+    return convergence.measure_convergence({"steps": 400, "draws": 1, "wider": ()})
+
+
+def test_descent_has_the_objective_of_networks_and_its_slopes(convergence):
+    descent = pytest.importorskip("three_layer_descent")
+    drawn = [descent.draw_weights(2, 3, 4, seed) for seed in range(2)]
+    weights = convergence.stacked(drawn)
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((2, 6, 2)), rng.standard_normal((2, 6))
+    problem = descent.Problem(X, y, 0.3)
+    values, slopes = problem.value_and_slopes(*weights)
+    for run in range(2):
+        network = ThreeLayerNetwork(descent.as_subnetworks(weights, run), 0.0, False)
+        expected = network.objective(X[run], y[run], 0.3)
+        assert values[run] == pytest.approx(expected, rel=1e-12)
+    for layer, slope in enumerate(slopes):
+        direction = rng.standard_normal(slope.shape)
+        ends = []
+        for step in (1e-6, -1e-6):
+            moved = list(weights)
+            moved[layer] = moved[layer] + step * direction
+            ends.append(problem.value(*moved))
+        found = (ends[0] - ends[1]).sum() / 2e-6
+        assert found == pytest.approx(np.sum(slope * direction), rel=1e-5)
+
+
+def test_no_descent_ends_below_the_program_over_every_block(convergence, tables):
+    convex, curves, summary = tables
+    best = convex[0]
+    assert best["holds over"] == "all"
+    assert best["gap"] < 1e-4
+    bound = best["convex objective"] * (1 - best["gap"])
+    assert min(line[4] for line in curves) >= bound
+    assert min(row["least over optimum"] for row in summary) >= 1 - best["gap"]
+    # At most as many sub-networks as there are rows, at the same objective.
+    for row in convex:
+        assert row["network"] == pytest.approx(row["convex objective"], rel=1e-6)
+        assert row["thinned"] == pytest.approx(row["convex objective"], rel=1e-6)
+        assert row["thinned K"] <= convergence.N < row["K"]
+        assert row["convex objective"] >= bound
+    # A start keeps to its objective, whether it runs alone or beside others.
+    alone = min(x[4] for x in curves if x[:1] == (3,) and x[2] == 400)
+    assert summary[2]["best"] == alone
+    assert summary[2]["least over optimum"] == pytest.approx(
+        alone / best["network"], rel=1e-6
+    )
+
+
+def test_lbfgs_stops_where_no_direction_descends(convergence):
+    descent = pytest.importorskip("three_layer_descent")
+    X, y = descent.teacher(12, 3, 2, 1, 0)
+    problem = descent.Problem(X[None], y[None], 0.1)
+    start = descent.draw_weights(3, 2, 2, 0)
+    weights, value = descent.lbfgs(problem, start, 2000)
+    assert problem.value(*weights)[0] == pytest.approx(value, rel=1e-12)
+    assert value < problem.value(*start)[0]
+    np.testing.assert_allclose(np.sum(weights[0] ** 2, axis=(1, 3)), 1, rtol=1e-12)
+    slopes = problem.value_and_slopes(*weights)[1]
+    assert np.abs(slopes[1]).max() < 1e-3
+
+
+def test_a_quick_run_writes_tables_and_pictures(
+    convergence, tables, tmp_path, monkeypatch
+):
+    quick = convergence.SETTINGS["quick"] | {"n_points": 5}
+    monkeypatch.setitem(convergence.SETTINGS, "quick", quick)
+    small = {"n": 15, "d": 2, "m": 2, "beta": 0.1}
+    monkeypatch.setattr(convergence, "LANDSCAPE", small)
+    monkeypatch.setattr(convergence, "measure_convergence", lambda _: tables)
+    monkeypatch.setattr("sys.argv", ["x", "--quick", "--output", str(tmp_path)])
+    convergence.main()
+    names = ["", "_convex", "_ends"]
+    tables = [f"three_layer_convergence{name}.csv" for name in names]
+    for table in (*tables, "three_layer_landscape.csv"):
+        assert len((tmp_path / "data" / table).read_text().splitlines()) > 2
+    about = json.loads((tmp_path / "data" / "three_layer_convergence.json").read_text())
+    assert about["settings"] == "quick"
+    for picture in ("three_layer_convergence.png", "three_layer_landscape.png"):
+        assert (tmp_path / "images" / picture).stat().st_size > 10_000

@@ -42,7 +42,7 @@ class LossLandscapeDisplay:
         Coordinates of networks to mark, by their names.
     walls : dict of tuple to float, default=None
         For two names the height of the wall between them: the largest objective on the
-        straight line less the larger one of its ends.
+        straight line in the plane less the larger one of its ends.
     axis_names : tuple of str, default=("first direction", "second direction")
         Labels of the axes.
 
@@ -279,8 +279,9 @@ class LossLandscapeDisplay:
 
         Networks that differ in the order of their units are the same, so units and
         sub-networks of the others are first put in the order in which their weights
-        are nearest to the first network's; missing ones are zeros. Coordinates are
-        distances of weights, the first axis runs from the first network to the second.
+        are nearest to the first network's; missing ones are zeros. (The other two need
+        not be nearest to each other.) Coordinates are distances of weights, the first
+        axis runs from the first network to the second.
 
         Parameters
         ----------
