@@ -295,13 +295,13 @@ def measure_landscape(settings):
     return ours, rows, {k: [v for v, _ in found] for k, found in ends.items()}, planes
 
 
-def as_table(rows):
+def as_table(rows, digits=6):
     """Return a header and lines of dictionaries that share their keys."""
-    return [tuple(rows[0]), *(tuple(map(_shown, row.values())) for row in rows)]
-
-
-def _shown(value):
-    return f"{value:.6g}" if isinstance(value, float) else value
+    lines = [
+        tuple(f"{v:.{digits}g}" if isinstance(v, float) else v for v in row.values())
+        for row in rows
+    ]
+    return [tuple(rows[0]), *lines]
 
 
 def main():
@@ -328,7 +328,7 @@ def main():
     header = ("K", "start", "step", "CPU seconds", "objective")
     short = [(*line[:3], f"{line[3]:.4g}", f"{line[4]:.6g}") for line in curves]
     write_table(data, "three_layer_convergence", [header, *short])
-    write_table(data, "three_layer_convergence_convex", as_table(convex))
+    write_table(data, "three_layer_convergence_convex", as_table(convex, 9))
     write_table(data, "three_layer_convergence_ends", as_table(summary))
     write_table(data, "three_layer_landscape", as_table(rows))
     write_environment(

@@ -90,7 +90,14 @@ def _draw_shares(axes, summary):
     axes.set_yticks(np.linspace(0, 1, 6))
     axes.set_title(f"{total[0] // starts} draws of data", fontsize="medium")
     axes.grid(alpha=0.3)
-    axes.legend(frameon=False, fontsize="small", loc="upper left", ncols=2)
+    axes.legend(
+        frameon=False,
+        fontsize="small",
+        loc="upper left",
+        ncols=2,
+        handlelength=1.3,
+        columnspacing=0.8,
+    )
 
 
 def draw_landscape(planes, ends, ours, path):

@@ -22,8 +22,8 @@ _FLAT = 1e-6
 class LossLandscapeDisplay:
     """Objective of networks over a plane of the space of their weights.
 
-    The plane goes through one network in two random directions
-    (:meth:`from_estimator`, :meth:`from_network`), or through three networks
+    The plane goes through one network in two random directions, normalised by filters
+    [2]_ (:meth:`from_estimator`, :meth:`from_network`), or through three networks
     (:meth:`from_networks`). :meth:`plot` plots again. At each point the objective is
     that of :class:`~convexnn.ThreeLayerConvexRegressor` (three-layer paper [1]_, eq.
     4), where first layers of a Frobenius norm above 1 are scaled to 1; or that of
@@ -210,8 +210,8 @@ class LossLandscapeDisplay:
     ):
         """Plot the plane through a network in two random directions.
 
-        A direction is Gaussian and normalised by filters [2]_: the weights that enter
-        one unit (a column of the first layer with its bias, a vector w2, and all
+        A direction is Gaussian and normalised by filters (Li et al.): the weights that
+        enter one unit (a column of the first layer with its bias, a vector w2, and all
         output weights together) get the norm that they have in the network. The
         output intercept stays. Equal distances in the plane are then equal relative
         changes of each unit's weights, whatever the network's scales.
