@@ -36,7 +36,7 @@ _INTERCEPT_STEPS, _FLAT = 100, 1e-13
 #: Largest change of an intercept in a step towards softmax probabilities.
 _LONGEST_STEP = 10.0
 
-#: Curvature of a quadratic model, at least, as a share of the largest possible.
+#: Curvature of a quadratic model, at least, as a share of the largest possible or of 1.
 _LEAST_CURVATURE = 1e-3
 
 #: How far rounding may take a dual point out of the domain of the conjugate.
@@ -224,7 +224,7 @@ class SmoothLoss(Loss):
         return SquaredLoss(self.y, weights, intercept=False)
 
     def _model(self, z, offset, curvatures):
-        floor = _LEAST_CURVATURE * self._largest_curvature
+        floor = _LEAST_CURVATURE * min(self._largest_curvature, 1.0)
         weights = self.weights * np.maximum(curvatures, floor)
         v = self._dual_point_at(z, offset)
         steps = v / _beside(weights, v)
