@@ -8,6 +8,7 @@ plotting library.
 from .estimators import (
     CenteredGDDecoder,
     ConvexCNNRegressor,
+    ConvexReLUClassifier,
     ConvexReLURegressor,
     ConvexReLURegressorCV,
     ThreeLayerConvexRegressor,
@@ -18,6 +19,7 @@ from .path import relu_path
 __all__ = [
     "CenteredGDDecoder",
     "ConvexCNNRegressor",
+    "ConvexReLUClassifier",
     "ConvexReLURegressor",
     "ConvexReLURegressorCV",
     "ThreeLayerConvexRegressor",

@@ -111,7 +111,7 @@ class ReLUPath:
             raise ValueError(
                 f"X must have the {n_features} features of the path, got {X.shape[1]}."
             )
-        return np.column_stack([network.predict(X) for network in self.networks])
+        return np.stack([network.predict(X) for network in self.networks], axis=-1)
 
 
 @validate_params(

@@ -2,6 +2,7 @@
 
 from .convex_cnn import ConvexCNNRegressor
 from .convex_relu import ConvexReLURegressor
+from .convex_relu_classifier import ConvexReLUClassifier
 from .convex_relu_cv import ConvexReLURegressorCV
 from .decoder import CenteredGDDecoder
 from .three_layer import ThreeLayerConvexRegressor
@@ -9,6 +10,7 @@ from .three_layer import ThreeLayerConvexRegressor
 __all__ = [
     "CenteredGDDecoder",
     "ConvexCNNRegressor",
+    "ConvexReLUClassifier",
     "ConvexReLURegressor",
     "ConvexReLURegressorCV",
     "ThreeLayerConvexRegressor",

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..samples import collect_samples
-from ..solvers import select_backend
 from .two_layer import TwoLayerRegressor
 from .validation import (
+    REGRESSION_CONSTRAINTS,
     TRAINING_CONSTRAINTS,
     Interval,
     Real,
-    all_or_nothing,
-    check_samples,
-    check_weights,
     fit_context,
 )
 
@@ -50,6 +46,11 @@ class ConvexReLURegressor(TwoLayerRegressor):
         Penalty on the weights of both layers, in (0, inf). It weighs against a *sum*
         of squares, so it grows with the number of samples and with the square of the
         targets' scale; `beta_max_` is the value from which on the network is zero.
+    loss : {"squared", "huber"}, default="squared"
+        Loss of a residual r: ``r^2 / 2``, as above, or with "huber" that up to
+        `epsilon` in magnitude, and ``epsilon * (abs(r) - epsilon / 2)`` beyond.
+    epsilon : float, default=1.35
+        Residual from which on "huber" is linear, in (0, inf), in the units of y.
     activation : {"relu", "gated_relu"}, default="relu"
         "relu" is the network above. "gated_relu" fixes the gates g_k of the cells
         and drops the cones: :math:`f(x) = \sum_k 1[x^\top g_k \ge 0]\, (x^\top w_k
@@ -170,6 +171,7 @@ class ConvexReLURegressor(TwoLayerRegressor):
 
     _parameter_constraints: dict = {
         **TRAINING_CONSTRAINTS,
+        **REGRESSION_CONSTRAINTS,
         "beta": [Interval(Real, 0, np.inf, closed="neither")],
         "warm_start": ["boolean"],
     }
@@ -178,6 +180,8 @@ class ConvexReLURegressor(TwoLayerRegressor):
         self,
         beta=3.0,
         *,
+        loss="squared",
+        epsilon=1.35,
         activation="relu",
         solver="auto",
         cells="auto",
@@ -192,6 +196,8 @@ class ConvexReLURegressor(TwoLayerRegressor):
         random_state=None,
     ):
         self.beta = beta
+        self.loss = loss
+        self.epsilon = epsilon
         self.activation = activation
         self.solver = solver
         self.cells = cells
@@ -224,27 +230,4 @@ class ConvexReLURegressor(TwoLayerRegressor):
         self : ConvexReLURegressor
             Fitted estimator.
         """
-        with all_or_nothing(self):
-            backend = select_backend(
-                self.solver, self.activation, self.solver_options or ()
-            )
-            previous = self._previous_network()
-            X, y = check_samples(self, X, y)
-            if previous is not None and len(previous.hidden) != X.shape[1]:
-                previous = None
-            weights = check_weights(sample_weight, X)
-            samples = collect_samples(X, y, weights, fit_intercept=self.fit_intercept)
-            trainer = self._trainer(samples, backend=backend)
-            trained = trainer.train(self.beta, previous)
-            self._warn_of_gap(trained, backend)
-            self._store(trained, X.dtype)
-        return self
-
-    def _previous_network(self):
-        """Return the network to start from, if there is one of the right kind."""
-        if not (self.warm_start and hasattr(self, "coefs_")):
-            return None
-        is_gated = hasattr(self, "gates_")
-        return (
-            self._network() if is_gated == (self.activation == "gated_relu") else None
-        )
+        return self._fit_at_beta(X, y, sample_weight)

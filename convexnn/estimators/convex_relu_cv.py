@@ -2,35 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import partial
-
-import numpy as np
-from sklearn.model_selection import check_cv
-from sklearn.utils.parallel import Parallel, delayed
-
-from ..path import PATH_CONSTRAINTS, choose_betas, seed_of, trace, warn_of_gaps
-from ..samples import collect_samples
-from ..solvers import select_backend
-from ..training import Trainer
+from .cross_validation import CHOICE_CONSTRAINTS, PenaltyChoice
 from .two_layer import TwoLayerRegressor
-from .validation import (
-    Integral,
-    StrOptions,
-    all_or_nothing,
-    check_samples,
-    check_weights,
-    fit_context,
-)
+from .validation import REGRESSION_CONSTRAINTS, fit_context
 
 __all__ = ["ConvexReLURegressorCV"]
 
-#: Mean errors within this share of ``sqrt(tol)`` of the smallest are a near tie:
-#: networks within `tol` of the optimum predict equally well up to about that.
-_NEAR_TIE = 0.5
 
-
-class ConvexReLURegressorCV(TwoLayerRegressor):
+class ConvexReLURegressorCV(PenaltyChoice, TwoLayerRegressor):
     r"""Two-layer ReLU network with its penalty chosen by cross-validation.
 
     On the training part of every fold, networks are trained along one descending path
@@ -70,7 +49,7 @@ class ConvexReLURegressorCV(TwoLayerRegressor):
     n_jobs : int, default=None
         Number of folds to work on at once: None for 1 unless in a joblib context, -1
         for all processors. The result does not depend on it.
-    activation, solver, cells, n_cells, fit_intercept
+    loss, epsilon, activation, solver, cells, n_cells, fit_intercept
         Of :class:`~convexnn.ConvexReLURegressor`.
     tol : float, default=1e-3
         Bound on the relative duality gap, (primal - dual) / primal, of every network,
@@ -139,10 +118,8 @@ class ConvexReLURegressorCV(TwoLayerRegressor):
     """
 
     _parameter_constraints: dict = {
-        **PATH_CONSTRAINTS,
-        "cv": ["cv_object"],
-        "selection": [StrOptions({"min", "one_se"})],
-        "n_jobs": [Integral, None],
+        **CHOICE_CONSTRAINTS,
+        **REGRESSION_CONSTRAINTS,
     }
 
     def __init__(
@@ -153,6 +130,8 @@ class ConvexReLURegressorCV(TwoLayerRegressor):
         cv=None,
         selection="min",
         n_jobs=None,
+        loss="squared",
+        epsilon=1.35,
         activation="relu",
         solver="auto",
         cells="auto",
@@ -170,6 +149,8 @@ class ConvexReLURegressorCV(TwoLayerRegressor):
         self.cv = cv
         self.selection = selection
         self.n_jobs = n_jobs
+        self.loss = loss
+        self.epsilon = epsilon
         self.activation = activation
         self.solver = solver
         self.cells = cells
@@ -202,104 +183,7 @@ class ConvexReLURegressorCV(TwoLayerRegressor):
         self : ConvexReLURegressorCV
             Fitted estimator.
         """
-        with all_or_nothing(self):
-            backend = select_backend(
-                self.solver, self.activation, self.solver_options or ()
-            )
-            X, y = check_samples(self, X, y)
-            weights = check_weights(sample_weight, X)
-            weights = np.ones(len(y)) if weights is None else weights
-            splits = self._splits(X, y, weights)
-            collect = partial(collect_samples, fit_intercept=self.fit_intercept)
-            prepare = partial(
-                self._trainer, backend=backend, random_state=seed_of(self.random_state)
-            )
-            trainer = prepare(collect(X, y, weights))
-            self.betas_ = choose_betas(trainer, self.betas, self.beta_min_ratio)
-            self._compare(
-                [
-                    _Fold(
-                        prepare(collect(X[train], y[train], weights[train])),
-                        X[test],
-                        y[test],
-                        weights[test],
-                    )
-                    for train, test in splits
-                ]
-            )
-            trained = trainer.train(self.beta_)
-            self._warn_of_gap(trained, backend)
-            self._store(trained, X.dtype)
-        return self
+        return self._fit_along_paths(X, y, sample_weight)
 
-    def _splits(self, X, y, weights):
-        """Return the folds, refusing those with nothing to train on or to score."""
-        splits = list(check_cv(self.cv).split(X, y))
-        for number, (train, _) in enumerate(splits):
-            if not weights[train].any():
-                raise ValueError(
-                    "sample_weight must have a positive entry in the training part of "
-                    f"every fold of cv, got only zeros in that of fold {number}."
-                )
-        if not any(weights[test].any() for _, test in splits):
-            raise ValueError(
-                "sample_weight must have a positive entry in the left-out part of some "
-                "fold of cv, got only zeros."
-            )
-        return splits
-
-    def _compare(self, folds):
-        """Follow the paths of all folds, settle near ties, and choose."""
-        results = self._results(folds, self.betas_, is_warm=True)
-        mean = np.nanmean(results[0], axis=1)
-        near = mean <= mean.min() * (1 + _NEAR_TIE * np.sqrt(self.tol))
-        if near.sum() > 1:
-            results[:, near] = self._results(folds, self.betas_[near], is_warm=False)
-        self.mse_path_, self.objective_path_, self.gap_path_ = results[:3]
-        self.n_neurons_path_ = results[3].astype(int)
-        warn_of_gaps(
-            self.betas_,
-            self.gap_path_.max(axis=1),
-            self.tol,
-            where=" on some fold",
-            stacklevel=5,
-        )
-        self.beta_ = float(self.betas_[self._chosen()])
-
-    def _results(self, folds, betas, *, is_warm):
-        """Return what :class:`_Fold` does, of shape (4, n_betas, n_folds)."""
-        work = delayed(_Fold.results)
-        results = Parallel(n_jobs=self.n_jobs)(
-            work(fold, betas, is_warm=is_warm) for fold in folds
-        )
-        return np.stack(results, axis=2)
-
-    def _chosen(self):
-        """Return the index of the penalty that the errors speak for."""
-        errors = self.mse_path_[:, np.isfinite(self.mse_path_[0])]
-        mean = errors.mean(axis=1)
-        best = int(np.argmin(mean))
-        n_folds = errors.shape[1]
-        if self.selection == "min" or n_folds == 1:
-            return best
-        allowed = mean[best] + errors[best].std(ddof=1) / np.sqrt(n_folds)
-        return int(np.argmax(mean <= allowed))
-
-
-@dataclass(frozen=True)
-class _Fold:
-    """What trains on a fold, and its left-out rows."""
-
-    trainer: Trainer
-    X: np.ndarray
-    y: np.ndarray
-    weights: np.ndarray
-
-    def results(self, betas, *, is_warm):
-        """Return errors, objectives, gaps and widths, of shape (4, n_betas)."""
-        path = trace(self.trainer, betas, is_warm=is_warm)
-        errors = np.full(len(betas), np.nan)
-        if self.weights.any():
-            squares = (path.predict(self.X) - self.y[:, None]) ** 2
-            errors = np.average(squares, axis=0, weights=self.weights)
-        return np.stack([errors, path.objectives, path.gaps, path.n_neurons])
+    def _store_errors(self, errors):
+        self.mse_path_ = errors

@@ -8,6 +8,7 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     _check_sample_weight,
     check_array,
@@ -18,6 +19,8 @@ from sklearn.utils.validation import (
 from ..architectures import ARCHITECTURES
 
 __all__ = [
+    "CLASSIFICATION_CONSTRAINTS",
+    "REGRESSION_CONSTRAINTS",
     "TRAINING_CONSTRAINTS",
     "Integral",
     "Interval",
@@ -25,6 +28,7 @@ __all__ = [
     "StrOptions",
     "all_or_nothing",
     "check_gates",
+    "check_labelled_samples",
     "check_objective",
     "check_penalty",
     "check_range",
@@ -37,6 +41,16 @@ __all__ = [
 
 #: Squares of targets beyond this overflow in float64.
 _LARGEST_TARGET = 1e150
+
+#: The loss of everything that predicts numbers, and of what predicts classes.
+REGRESSION_CONSTRAINTS = {
+    "loss": [StrOptions({"squared", "huber"})],
+    "epsilon": [Interval(Real, 0, np.inf, closed="neither")],
+}
+CLASSIFICATION_CONSTRAINTS = {
+    "loss": [StrOptions({"log_loss", "squared_hinge", "hinge"})],
+    "class_weight": [dict, StrOptions({"balanced"}), None],
+}
 
 #: Parameters that everything that trains a network has.
 TRAINING_CONSTRAINTS = {
@@ -102,6 +116,33 @@ def check_samples(estimator, X, y):
             f"y must not exceed {_LARGEST_TARGET:g} in magnitude, got {largest:g}: its "
             "squares overflow. Rescale y."
         )
+    return X, y
+
+
+def check_labelled_samples(estimator, X, y):
+    """Validate a classification problem and return it with floating-point inputs.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Gets `n_features_in_` and, for data frames, `feature_names_in_`.
+    X : array-like of shape (n_samples, n_features)
+        Dense, finite, real. float32 is kept; everything else becomes float64.
+    y : array-like of shape (n_samples,)
+        Labels: whole numbers, booleans or strings.
+
+    Returns
+    -------
+    X, y : ndarray
+        The checked arrays.
+
+    Raises
+    ------
+    ValueError
+        If either is not as described.
+    """
+    X, y = validate_data(estimator, X, y, dtype=[np.float64, np.float32])
+    check_classification_targets(y)
     return X, y
 
 

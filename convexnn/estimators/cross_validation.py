@@ -1,0 +1,143 @@
+"""Choice of the penalty along paths over the training parts of folds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.model_selection import check_cv
+from sklearn.utils.parallel import Parallel, delayed
+
+from ..path import PATH_CONSTRAINTS, choose_betas, seed_of, trace, warn_of_gaps
+from ..training import Trainer
+from .coding import LabelCoding, NumberCoding
+from .validation import Integral, StrOptions, all_or_nothing
+
+__all__ = ["CHOICE_CONSTRAINTS", "PenaltyChoice"]
+
+#: Mean errors within this share of ``sqrt(tol)`` of the smallest are a near tie:
+#: networks within `tol` of the optimum predict equally well up to about that.
+_NEAR_TIE = 0.5
+
+#: Parameters of everything that chooses a penalty.
+CHOICE_CONSTRAINTS = {
+    **PATH_CONSTRAINTS,
+    "cv": ["cv_object"],
+    "selection": [StrOptions({"min", "one_se"})],
+    "n_jobs": [Integral, None],
+}
+
+
+class PenaltyChoice:
+    """Adds the choice to a :class:`~convexnn.estimators.two_layer.TwoLayerEstimator`.
+
+    Subclasses have the parameters of :data:`CHOICE_CONSTRAINTS` and keep errors of
+    shape (n_betas, n_folds) by ``_store_errors(errors)``.
+    """
+
+    def _fit_along_paths(self, X, y, sample_weight):
+        """Choose the penalty along the paths of all folds and train with it."""
+        with all_or_nothing(self):
+            backend = self._backend()
+            settings = {"backend": backend, "random_state": seed_of(self.random_state)}
+            X, y, weights = self._check_all(X, y, sample_weight)
+            coding, own = self._code(y, weights)
+            splits = self._splits(X, y, weights)
+            trainer = self._trainer(X, y, own, coding, **settings)
+            self.betas_ = choose_betas(trainer, self.betas, self.beta_min_ratio)
+            folds = [
+                self._fold(number, split, X, y, weights, settings)
+                for number, split in enumerate(splits)
+            ]
+            best = self._compare(folds)
+            self.beta_ = float(self.betas_[best])
+            trained = trainer.train(self.beta_)
+            self._warn_of_gap(trained, backend)
+            self._store(trained, coding, X.dtype)
+        return self
+
+    def _splits(self, X, y, weights):
+        """Return the folds, refusing those with nothing to train on or to score."""
+        cv = check_cv(self.cv, y, classifier=is_classifier(self))
+        splits = list(cv.split(X, y))
+        for number, (train, _) in enumerate(splits):
+            if not weights[train].any():
+                raise ValueError(
+                    "sample_weight must have a positive entry in the training part of "
+                    f"every fold of cv, got only zeros in that of fold {number}."
+                )
+        if not any(weights[test].any() for _, test in splits):
+            raise ValueError(
+                "sample_weight must have a positive entry in the left-out part of some "
+                "fold of cv, got only zeros."
+            )
+        return splits
+
+    def _fold(self, number, split, X, y, weights, settings):
+        train, test = split
+        try:
+            coding, own = self._code(y[train], weights[train])
+        except ValueError as error:
+            raise ValueError(
+                f"In the training part of fold {number} of cv: {error}"
+            ) from error
+        trainer = self._trainer(X[train], y[train], own, coding, **settings)
+        return _Fold(trainer, coding, X[test], y[test], weights[test])
+
+    def _compare(self, folds):
+        """Follow the paths of all folds, settle near ties, and return the choice."""
+        results = self._results(folds, self.betas_, is_warm=True)
+        mean = np.nanmean(results[0], axis=1)
+        near = mean <= mean.min() * (1 + _NEAR_TIE * np.sqrt(self.tol))
+        if near.sum() > 1:
+            results[:, near] = self._results(folds, self.betas_[near], is_warm=False)
+        errors, self.objective_path_, self.gap_path_ = results[:3]
+        self._store_errors(errors)
+        self.n_neurons_path_ = results[3].astype(int)
+        warn_of_gaps(
+            self.betas_,
+            self.gap_path_.max(axis=1),
+            self.tol,
+            where=" on some fold",
+            stacklevel=6,
+        )
+        return self._chosen(errors)
+
+    def _results(self, folds, betas, *, is_warm):
+        """Return what :class:`_Fold` does, of shape (4, n_betas, n_folds)."""
+        work = delayed(_Fold.results)
+        results = Parallel(n_jobs=self.n_jobs)(
+            work(fold, betas, is_warm=is_warm) for fold in folds
+        )
+        return np.stack(results, axis=2)
+
+    def _chosen(self, errors):
+        """Return the index of the penalty that the errors speak for."""
+        errors = errors[:, np.isfinite(errors[0])]
+        mean = errors.mean(axis=1)
+        best = int(np.argmin(mean))
+        n_folds = errors.shape[1]
+        if self.selection == "min" or n_folds == 1:
+            return best
+        allowed = mean[best] + errors[best].std(ddof=1) / np.sqrt(n_folds)
+        return int(np.argmax(mean <= allowed))
+
+
+@dataclass(frozen=True)
+class _Fold:
+    """What trains on a fold, and its left-out rows."""
+
+    trainer: Trainer
+    coding: NumberCoding | LabelCoding
+    X: np.ndarray
+    y: np.ndarray
+    weights: np.ndarray
+
+    def results(self, betas, *, is_warm):
+        """Return errors, objectives, gaps and widths, of shape (4, n_betas)."""
+        path = trace(self.trainer, betas, is_warm=is_warm)
+        errors = np.full(len(betas), np.nan)
+        if self.weights.any():
+            errors = self.coding.errors(path.predict(self.X), self.y, self.weights)
+        return np.stack([errors, path.objectives, path.gaps, path.n_neurons])
