@@ -97,8 +97,8 @@ class ReLUPath:
 
         Returns
         -------
-        ndarray of shape (n_samples, n_betas)
-            One column a penalty.
+        ndarray of shape (n_samples, n_betas) or (n_samples, n_outputs, n_betas)
+            The last axis runs over the penalties.
 
         Raises
         ------

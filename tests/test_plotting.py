@@ -139,5 +139,7 @@ def test_displays_refuse_what_they_cannot_draw():
     with pytest.raises(ValueError, match=r"history_, got a fitted StandardScaler"):
         ConvergenceDisplay.from_estimator(StandardScaler().fit(X))
     model = ConvexReLURegressor(beta=1e4, random_state=0).fit(X, y)
-    with pytest.raises(ValueError, match="must be a ConvexReLURegressorCV, got Conv"):
+    with pytest.raises(
+        ValueError, match=r"must be a ConvexReLURegressorCV or .*, got Conv"
+    ):
         RegularizationPathDisplay.from_estimator(model)

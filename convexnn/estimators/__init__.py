@@ -3,6 +3,7 @@
 from .convex_cnn import ConvexCNNRegressor
 from .convex_relu import ConvexReLURegressor
 from .convex_relu_classifier import ConvexReLUClassifier
+from .convex_relu_classifier_cv import ConvexReLUClassifierCV
 from .convex_relu_cv import ConvexReLURegressorCV
 from .decoder import CenteredGDDecoder
 from .three_layer import ThreeLayerConvexRegressor
@@ -11,6 +12,7 @@ __all__ = [
     "CenteredGDDecoder",
     "ConvexCNNRegressor",
     "ConvexReLUClassifier",
+    "ConvexReLUClassifierCV",
     "ConvexReLURegressor",
     "ConvexReLURegressorCV",
     "ThreeLayerConvexRegressor",

@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from ..architectures import ARCHITECTURES
+from ..architectures import ARCHITECTURES, SEVERAL_OUTPUTS
 from ..network import GatedReLUNetwork, ReLUNetwork
 from ..samples import collect_samples
 from ..solvers import select_backend
@@ -71,7 +71,18 @@ class TwoLayerEstimator(BaseEstimator):
         return self
 
     def _has_vector_outputs(self):
-        return False
+        """Return whether the parameters allow for more outputs than one: a search."""
+        if self.activation not in SEVERAL_OUTPUTS:
+            return False
+        try:
+            backend = self._backend()
+        except ValueError:
+            return False
+        return (
+            bool(backend.search)
+            and isinstance(self.cells, str)
+            and (self.cells == "auto")
+        )
 
     def _backend(self):
         return select_backend(self.solver, self.activation, self.solver_options or ())
@@ -178,8 +189,14 @@ class TwoLayerRegressor(RegressorMixin, TwoLayerEstimator):
         """
         return self._outputs(X)
 
+    def __sklearn_tags__(self):
+        """Return the tags: only a search trains several outputs."""
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = self._has_vector_outputs()
+        return tags
+
     def _check(self, X, y):
-        return check_samples(self, X, y)
+        return check_samples(self, X, y, multi_output=self._has_vector_outputs())
 
     def _code(self, y, weights):
         return NumberCoding(self.loss, self.epsilon), weights

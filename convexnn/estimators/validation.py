@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from numbers import Integral, Real
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 from sklearn.utils.multiclass import check_classification_targets
@@ -13,6 +14,7 @@ from sklearn.utils.validation import (
     _check_sample_weight,
     check_array,
     check_X_y,
+    column_or_1d,
     validate_data,
 )
 
@@ -82,7 +84,7 @@ def all_or_nothing(estimator):
         raise
 
 
-def check_samples(estimator, X, y):
+def check_samples(estimator, X, y, *, multi_output=False):
     """Validate a regression problem and return it with floating-point inputs.
 
     Parameters
@@ -91,8 +93,11 @@ def check_samples(estimator, X, y):
         Gets `n_features_in_` and, for data frames, `feature_names_in_`.
     X : array-like of shape (n_samples, n_features)
         Dense, finite, real. float32 is kept; everything else becomes float64.
-    y : array-like of shape (n_samples,)
+    y : array-like of shape (n_samples,) or (n_samples, n_targets)
         Finite, real, at most 1e150 in magnitude.
+    multi_output : bool, default=False
+        Whether y may have several columns. A single column is read as a vector, with
+        a DataConversionWarning.
 
     Returns
     -------
@@ -104,12 +109,20 @@ def check_samples(estimator, X, y):
     ValueError
         If either is not as described.
     """
-    settings = {"dtype": [np.float64, np.float32], "y_numeric": True}
+    settings = {
+        "dtype": [np.float64, np.float32],
+        "y_numeric": True,
+        "multi_output": multi_output,
+    }
     if estimator is None:
         X, y = check_X_y(X, y, **settings)
     else:
         X, y = validate_data(estimator, X, y, **settings)
+    if issparse(y):
+        raise ValueError("y must be dense, got a sparse matrix.")
     y = np.asarray(y, dtype=np.float64)
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = column_or_1d(y, warn=True)
     largest = float(np.max(np.abs(y), initial=0.0))
     if largest > _LARGEST_TARGET:
         raise ValueError(

@@ -31,7 +31,9 @@ class RegularizationPathDisplay:
     is_estimate : bool
         Whether the gaps are estimates.
     errors : ndarray of shape (n_betas, n_folds), default=None
-        Mean squared errors on the left-out parts.
+        Errors on the left-out parts.
+    error_name : str, default="left-out MSE"
+        What the errors are.
     beta : float, default=None
         Penalty that was chosen.
 
@@ -72,6 +74,7 @@ class RegularizationPathDisplay:
         tol,
         is_estimate,
         errors=None,
+        error_name="left-out MSE",
         beta=None,
     ):
         self.betas = betas
@@ -81,15 +84,16 @@ class RegularizationPathDisplay:
         self.tol = tol
         self.is_estimate = is_estimate
         self.errors = errors
+        self.error_name = error_name
         self.beta = beta
 
     @classmethod
     def from_estimator(cls, estimator, *, axes=None, title=None):
-        """Plot the paths of a fitted ConvexReLURegressorCV.
+        """Plot the paths of a fitted estimator that chose its penalty.
 
         Parameters
         ----------
-        estimator : ConvexReLURegressorCV
+        estimator : ConvexReLURegressorCV or ConvexReLUClassifierCV
             Fitted estimator.
         axes : sequence of four matplotlib.axes.Axes, default=None
             Where to draw; a new figure by default.
@@ -109,11 +113,7 @@ class RegularizationPathDisplay:
             If it has no paths, or `axes` are not four.
         """
         check_is_fitted(estimator)
-        if not hasattr(estimator, "mse_path_"):
-            raise ValueError(
-                "estimator must be a ConvexReLURegressorCV, got "
-                f"{type(estimator).__name__}. Use from_path for a ReLUPath."
-            )
+        errors, name = _errors_of(estimator)
         display = cls(
             betas=estimator.betas_,
             n_neurons=estimator.n_neurons_path_,
@@ -121,7 +121,8 @@ class RegularizationPathDisplay:
             gaps=estimator.gap_path_,
             tol=estimator.tol,
             is_estimate=estimator.certificate_.is_estimate,
-            errors=estimator.mse_path_,
+            errors=errors,
+            error_name=name,
             beta=estimator.beta_,
         )
         return display.plot(axes=axes, title=title)
@@ -215,7 +216,7 @@ class RegularizationPathDisplay:
             self.beta, color="0.3", ls=":", label=f"chosen: beta = {self.beta:.3g}"
         )
         axes.legend(loc="upper left", framealpha=1, fontsize="small")
-        axes.set_ylabel("left-out MSE")
+        axes.set_ylabel(self.error_name)
 
     def _draw_neurons(self, axes):
         self._draw_curve(axes, self.n_neurons, "C1")
@@ -256,3 +257,16 @@ class RegularizationPathDisplay:
         draw_band(axes, self.betas, folds.mean(axis=1), folds.std(axis=1), color)
         if self.beta is not None:
             axes.axvline(self.beta, color="0.3", ls=":")
+
+
+def _errors_of(estimator):
+    """Return errors of an estimator that chose its penalty, and what they are."""
+    if hasattr(estimator, "mse_path_"):
+        return estimator.mse_path_, "left-out MSE"
+    if hasattr(estimator, "error_path_"):
+        names = {"log_loss": "left-out log loss", "accuracy": "left-out error rate"}
+        return estimator.error_path_, names[estimator.scoring_]
+    raise ValueError(
+        "estimator must be a ConvexReLURegressorCV or ConvexReLUClassifierCV, got "
+        f"{type(estimator).__name__}. Use from_path for a ReLUPath."
+    )

@@ -1,0 +1,220 @@
+"""Two-layer ReLU classifiers whose penalty is chosen by cross-validation."""
+
+from __future__ import annotations
+
+from .cross_validation import CHOICE_CONSTRAINTS, PenaltyChoice
+from .two_layer import TwoLayerClassifier
+from .validation import CLASSIFICATION_CONSTRAINTS, StrOptions, fit_context
+
+__all__ = ["ConvexReLUClassifierCV"]
+
+
+class ConvexReLUClassifierCV(PenaltyChoice, TwoLayerClassifier):
+    r"""Two-layer ReLU classifier with its penalty chosen by cross-validation.
+
+    On the training part of every fold, networks are trained along one descending path
+    of penalties :math:`\beta`, each minimising
+
+    .. math::
+
+        \sum_i s_i\, \ell(f(x_i), y_i)
+        + \frac{\beta}{2} \sum_j \left(\|w_j\|_2^2 + b_j^2 + \|a_j\|_2^2\right)
+
+    with a loss of :class:`~convexnn.ConvexReLUClassifier`, to a relative duality gap of
+    `tol` and started from the one before. The penalty with the best mean score on the
+    left-out parts is chosen, and the classifier with it is fitted to all the data.
+
+    A penalty means the same on every fold and in the last fit: it is not rescaled by
+    the number of samples. "balanced" class weights are those of each training part. The
+    penalties whose error is within ``sqrt(tol) / 2``, relatively, of the smallest are
+    judged by networks trained from scratch, so that ``GridSearchCV`` over
+    ``{"beta": betas_}`` with the same folds, scoring and int `random_state` makes the
+    same choice, unless a start from scratch moves the error of some other penalty by
+    more than that.
+
+    A class that is missing in the training part of a fold gives a network of the other
+    classes there, and its rows in the left-out part count as predicted with probability
+    0: a log loss of ``-log(eps)``, where eps is the machine epsilon of X and the
+    bound below which no probability counts as smaller.
+
+    Parameters
+    ----------
+    betas : int or array-like of shape (n_betas,), default=30
+        Number of penalties, evenly spaced on a logarithmic scale from beta_max on all
+        the data down, or the penalties, in (0, inf).
+    beta_min_ratio : float, default=1e-3
+        Smallest penalty divided by the largest, in (0, 1], where `betas` is a number.
+    cv : int, cross-validation generator or iterable, default=None
+        Folds: None for five, an int for so many, stratified and in the order of the
+        rows, a splitter, or pairs of index arrays.
+    scoring : {"log_loss", "accuracy"}, default=None
+        Mean log loss of the true classes, with ``loss="log_loss"`` only, or share of
+        right labels, on the left-out parts. None for "log_loss" where there are
+        probabilities, and otherwise "accuracy".
+    selection : {"min", "one_se"}, default="min"
+        "min" chooses the penalty of the smallest error, averaged over the folds, and
+        the largest of several. "one_se" chooses the largest penalty whose average is at
+        most one standard error (of the average over the folds, at the minimum) above
+        that; it gives narrower networks.
+    n_jobs : int, default=None
+        Number of folds to work on at once: None for 1 unless in a joblib context, -1
+        for all processors. The result does not depend on it.
+    loss, class_weight, activation, solver, cells, n_cells, fit_intercept
+        Of :class:`~convexnn.ConvexReLUClassifier`.
+    tol : float, default=1e-3
+        Bound on the relative duality gap, (primal - dual) / primal, of every network,
+        in [0, 1).
+    max_iter : int, default=20000
+        Largest number of iterations of the backend for each network.
+    max_neurons, solver_options, verbose
+        Of :class:`~convexnn.ConvexReLUClassifier`.
+    random_state : int, RandomState instance or None, default=None
+        Source of sampled cells and of searches. An int is used anew for every fold
+        and for the last fit, as clones of one estimator would; otherwise one is drawn.
+
+    Attributes
+    ----------
+    beta_ : float
+        Penalty chosen.
+    betas_ : ndarray of shape (n_betas,)
+        Penalties in descending order.
+    scoring_ : {"log_loss", "accuracy"}
+        What the penalties were judged by.
+    error_path_ : ndarray of shape (n_betas, n_folds)
+        Mean log loss, or share of wrong labels, on the left-out part of each fold,
+        weighted where sample weights are given, not by class weights; nan for folds
+        whose left-out weights are all 0.
+    objective_path_, gap_path_, n_neurons_path_ : ndarray of shape (n_betas, n_folds)
+        Objective, relative duality gap and number of neurons of each network on the
+        path of each fold.
+    classes_, coefs_, intercepts_, gates_, n_neurons_ : ndarray, list of ndarray, int
+        Network of the last fit, as in :class:`~convexnn.ConvexReLUClassifier`.
+    objective_, certificate_, history_, beta_max_, n_iter_ : float, object, int
+        Of the last fit, as in :class:`~convexnn.ConvexReLUClassifier`.
+    n_features_in_ : int
+        Number of features seen in fit.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, where X has string column names.
+
+    Raises
+    ------
+    ValueError
+        In `fit`, if a parameter or the data is not as described, if the training part
+        of a fold has fewer than two classes, if no fold can be scored, or if `betas` is
+        a number and beta_max is 0.
+    AttributeError
+        By `predict_proba` and `predict_log_proba` for other losses than "log_loss".
+    convexnn.solvers.SolverError
+        In `fit`, if a backend ends without any point.
+
+    Warns
+    -----
+    ConvergenceWarning
+        Once for all folds, naming the penalties whose gap stays above `tol` on any of
+        them, and once for the last fit.
+
+    See Also
+    --------
+    ConvexReLUClassifier : One network, with a penalty that is given.
+    convexnn.plotting.RegularizationPathDisplay : Picture of a fitted estimator.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.preprocessing import scale
+    >>> from convexnn import ConvexReLUClassifierCV
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> model = ConvexReLUClassifierCV(
+    ...     betas=3, beta_min_ratio=0.01, cv=3, random_state=0
+    ... ).fit(scale(X), y)
+    >>> model.error_path_.shape
+    (3, 3)
+    >>> bool(model.beta_ == model.betas_[model.error_path_.mean(axis=1).argmin()])
+    True
+    """
+
+    _parameter_constraints: dict = {
+        **CHOICE_CONSTRAINTS,
+        **CLASSIFICATION_CONSTRAINTS,
+        "scoring": [StrOptions({"log_loss", "accuracy"}), None],
+    }
+
+    def __init__(
+        self,
+        betas=30,
+        *,
+        beta_min_ratio=1e-3,
+        cv=None,
+        scoring=None,
+        selection="min",
+        n_jobs=None,
+        loss="log_loss",
+        class_weight=None,
+        activation="relu",
+        solver="auto",
+        cells="auto",
+        n_cells=50,
+        fit_intercept=True,
+        tol=1e-3,
+        max_iter=20_000,
+        max_neurons=None,
+        solver_options=None,
+        verbose=0,
+        random_state=None,
+    ):
+        self.betas = betas
+        self.beta_min_ratio = beta_min_ratio
+        self.cv = cv
+        self.scoring = scoring
+        self.selection = selection
+        self.n_jobs = n_jobs
+        self.loss = loss
+        self.class_weight = class_weight
+        self.activation = activation
+        self.solver = solver
+        self.cells = cells
+        self.n_cells = n_cells
+        self.fit_intercept = fit_intercept
+        self.tol = tol
+        self.max_iter = max_iter
+        self.max_neurons = max_neurons
+        self.solver_options = solver_options
+        self.verbose = verbose
+        self.random_state = random_state
+
+    @fit_context
+    def fit(self, X, y, sample_weight=None):
+        """Choose the penalty along the paths of all folds and train with it.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Inputs, dense and finite.
+        y : array-like of shape (n_samples,)
+            Labels: whole numbers, booleans or strings.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights, in training and in the errors of the left-out parts.
+            A weight of 2 equals a repeated row in the same fold, a weight of 0 an
+            absent one.
+
+        Returns
+        -------
+        self : ConvexReLUClassifierCV
+            Fitted estimator.
+        """
+        return self._fit_along_paths(X, y, sample_weight)
+
+    def _code(self, y, weights):
+        return super()._code(y, weights, scoring=self._judged_by())
+
+    def _judged_by(self):
+        """Return the name of the score, refusing one that the loss does not have."""
+        if self.scoring == "log_loss" and self.loss != "log_loss":
+            raise ValueError(
+                "scoring='log_loss' needs probabilities, which loss='log_loss' alone "
+                f"gives: loss={self.loss!r} allows scoring='accuracy' or None."
+            )
+        return self.scoring or ("log_loss" if self.loss == "log_loss" else "accuracy")
+
+    def _store_errors(self, errors):
+        self.scoring_, self.error_path_ = self._judged_by(), errors
