@@ -43,7 +43,7 @@ _PAIRS = {
 #: Settings that are not searched over.
 _FIXED = {
     "MLP": {"solver": "lbfgs", "max_iter": 200, "random_state": 0},
-    "random forest": {"n_estimators": 200, "random_state": 0},
+    "random forest": {"n_estimators": 100, "random_state": 0},
     "boosting": {"random_state": 0},
 }
 
