@@ -7,7 +7,7 @@ ReLU network converges to the solution of ::
     minimise   sum_k norm2(u_k) + norm2(v_k)
     subject to y_i f(x_i) >= 1,    f = sum_k D_k X (u_k - v_k),
 
-with u_k and v_k in the cone of D_k (in direction, as the weights grow without bound). The
+with u_k and v_k in the cone of D_k (in direction: the weights grow without bound). The
 networks that minimise log loss plus ``beta * sum norm2`` tend to the same direction as
 beta tends to 0, for any labels that networks over the cells separate.
 """
@@ -211,7 +211,7 @@ def _exact(program, U):
     if margin <= _NO_MARGIN * np.linalg.norm(program.X, axis=1).max():
         raise ValueError(
             f"y cannot be separated by networks over the {len(program.cells)} cells: "
-            f"the largest margin found is {margin:.3g}, for norms of sum 1 and X scaled "
+            f"the largest margin found is {margin:.3g}, for norms of sum 1, X scaled "
             "to entries below 2. Give more cells, or train with a penalty."
         )
     return U / margin
