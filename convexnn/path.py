@@ -218,21 +218,26 @@ def relu_path(
         verbose=verbose,
         random_state=seed_of(random_state),
     )
-    path = trace(trainer, choose_betas(trainer, betas, beta_min_ratio))
+    path, _ = trace(trainer, choose_betas(trainer, betas, beta_min_ratio))
     warn_of_gaps(path.betas, path.gaps, tol, stacklevel=4)
     return path
 
 
-def trace(trainer, betas, *, is_warm=True):
-    """Return the path of a trainer, each network started from the one before."""
-    trained, seconds, network, known = [], [], None, None
+def trace(trainer, betas, *, is_warm=True, previous=None):
+    """Return the path of a trainer, each network started from the one before.
+
+    With it comes what was trained last, for `previous` of a path that goes on.
+    """
+    trained, seconds = [], []
     for beta in betas:
         started = time.process_time()
-        trained.append(trainer.train(beta, network, known))
-        if is_warm:
-            network, known = trained[-1].network, trained[-1].known
+        if previous is None or not is_warm:
+            previous = trainer.train(beta)
+        else:
+            previous = trainer.train(beta, previous.network, previous.known)
+        trained.append(previous)
         seconds.append(time.process_time() - started)
-    return ReLUPath(
+    path = ReLUPath(
         betas=np.asarray(betas, dtype=float),
         networks=tuple(one.network for one in trained),
         certificates=tuple(one.certificate for one in trained),
@@ -240,6 +245,7 @@ def trace(trainer, betas, *, is_warm=True):
         seconds=np.array(seconds),
         tol=trainer.tol,
     )
+    return path, previous
 
 
 def seed_of(random_state):

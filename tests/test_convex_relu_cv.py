@@ -215,3 +215,22 @@ def test_bad_parameters_leave_the_former_fit(teacher, parameters, weights, messa
         model.fit(X[:, :2], y, sample_weight=weights)
     assert vars(model).keys() == before.keys()
     assert all(vars(model)[key] is value for key, value in before.items())
+
+
+def test_paths_end_where_errors_only_rise():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((40, 3))
+    y = X[:, 0] + 2 * rng.standard_normal(40)
+    settings = {"betas": 24, "cv": 3, "random_state": 0, **GATED}
+    whole = ConvexReLURegressorCV(patience=None, **settings).fit(X, y)
+    model = ConvexReLURegressorCV(patience=3, **settings).fit(X, y)
+    n_tried = len(model.betas_)
+    assert len(whole.betas_) == 24
+    assert 4 <= n_tried < 24
+    assert np.array_equal(model.betas_, whole.betas_[:n_tried])
+    mean = model.mse_path_.mean(axis=1)
+    assert model.beta_ == model.betas_[mean.argmin()]
+    assert (mean[-3:] > mean.min() * 1.01).all()
+    assert (whole.mse_path_[n_tried:].mean(axis=1) > mean.min()).all()
+    given = ConvexReLURegressorCV(patience=3, **settings | {"betas": whole.betas_})
+    assert len(given.fit(X, y).betas_) == 24

@@ -56,6 +56,10 @@ class ConvexReLUClassifierCV(PenaltyChoice, TwoLayerClassifier):
         the largest of several. "one_se" chooses the largest penalty whose average is at
         most one standard error (of the average over the folds, at the minimum) above
         that; it gives narrower networks.
+    patience : int, default=5
+        Where `betas` is a number: the paths end when the average error of so many
+        penalties in a row is more than 1 % above the smallest, since the smallest
+        penalties take longest. None goes on to the last.
     n_jobs : int, default=None
         Number of folds to work on at once: None for 1 unless in a joblib context, -1
         for all processors. The result does not depend on it.
@@ -77,7 +81,7 @@ class ConvexReLUClassifierCV(PenaltyChoice, TwoLayerClassifier):
     beta_ : float
         Penalty chosen.
     betas_ : ndarray of shape (n_betas,)
-        Penalties in descending order.
+        Penalties that were tried, in descending order.
     scoring_ : {"log_loss", "accuracy"}
         What the penalties were judged by.
     error_path_ : ndarray of shape (n_betas, n_folds)
@@ -147,6 +151,7 @@ class ConvexReLUClassifierCV(PenaltyChoice, TwoLayerClassifier):
         cv=None,
         scoring=None,
         selection="min",
+        patience=5,
         n_jobs=None,
         loss="log_loss",
         class_weight=None,
@@ -167,6 +172,7 @@ class ConvexReLUClassifierCV(PenaltyChoice, TwoLayerClassifier):
         self.cv = cv
         self.scoring = scoring
         self.selection = selection
+        self.patience = patience
         self.n_jobs = n_jobs
         self.loss = loss
         self.class_weight = class_weight

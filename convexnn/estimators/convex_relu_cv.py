@@ -46,6 +46,10 @@ class ConvexReLURegressorCV(PenaltyChoice, TwoLayerRegressor):
         folds. "one_se" chooses the largest penalty whose average is at most one
         standard error (of the average over the folds, at the minimum) above that; it
         gives narrower networks.
+    patience : int, default=5
+        Where `betas` is a number: the paths end when the average error of so many
+        penalties in a row is more than 1 % above the smallest, since the smallest
+        penalties take longest. None goes on to the last.
     n_jobs : int, default=None
         Number of folds to work on at once: None for 1 unless in a joblib context, -1
         for all processors. The result does not depend on it.
@@ -67,7 +71,7 @@ class ConvexReLURegressorCV(PenaltyChoice, TwoLayerRegressor):
     beta_ : float
         Penalty chosen.
     betas_ : ndarray of shape (n_betas,)
-        Penalties in descending order.
+        Penalties that were tried, in descending order.
     mse_path_ : ndarray of shape (n_betas, n_folds)
         Mean squared error on the left-out part of each fold, weighted where sample
         weights are given; nan for folds whose left-out weights are all 0.
@@ -129,6 +133,7 @@ class ConvexReLURegressorCV(PenaltyChoice, TwoLayerRegressor):
         beta_min_ratio=1e-3,
         cv=None,
         selection="min",
+        patience=5,
         n_jobs=None,
         loss="squared",
         epsilon=1.35,
@@ -148,6 +153,7 @@ class ConvexReLURegressorCV(PenaltyChoice, TwoLayerRegressor):
         self.beta_min_ratio = beta_min_ratio
         self.cv = cv
         self.selection = selection
+        self.patience = patience
         self.n_jobs = n_jobs
         self.loss = loss
         self.epsilon = epsilon

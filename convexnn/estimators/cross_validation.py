@@ -12,7 +12,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from ..path import PATH_CONSTRAINTS, choose_betas, seed_of, trace, warn_of_gaps
 from ..training import Trainer
 from .coding import LabelCoding, NumberCoding
-from .validation import Integral, StrOptions, all_or_nothing
+from .validation import Integral, Interval, StrOptions, all_or_nothing
 
 __all__ = ["CHOICE_CONSTRAINTS", "PenaltyChoice"]
 
@@ -20,10 +20,15 @@ __all__ = ["CHOICE_CONSTRAINTS", "PenaltyChoice"]
 #: networks within `tol` of the optimum predict equally well up to about that.
 _NEAR_TIE = 0.5
 
+#: Penalties that all folds are trained at before their errors are looked at, and how
+#: far above the smallest, relatively, an error has to be for a path to end.
+_STRIDE, _WORSE = 2, 0.01
+
 #: Parameters of everything that chooses a penalty.
 CHOICE_CONSTRAINTS = {
     **PATH_CONSTRAINTS,
     "cv": ["cv_object"],
+    "patience": [Interval(Integral, 1, None, closed="left"), None],
     "selection": [StrOptions({"min", "one_se"})],
     "n_jobs": [Integral, None],
 }
@@ -87,11 +92,13 @@ class PenaltyChoice:
 
     def _compare(self, folds):
         """Follow the paths of all folds, settle near ties, and return the choice."""
-        results = self._results(folds, self.betas_, is_warm=True)
+        results = self._follow(folds)
+        self.betas_ = self.betas_[: results.shape[1]]
         mean = np.nanmean(results[0], axis=1)
         near = mean <= mean.min() * (1 + _NEAR_TIE * np.sqrt(self.tol))
         if near.sum() > 1:
-            results[:, near] = self._results(folds, self.betas_[near], is_warm=False)
+            again, _ = self._results(folds, self.betas_[near], is_warm=False)
+            results[:, near] = again
         errors, self.objective_path_, self.gap_path_ = results[:3]
         self._store_errors(errors)
         self.n_neurons_path_ = results[3].astype(int)
@@ -104,13 +111,37 @@ class PenaltyChoice:
         )
         return self._chosen(errors)
 
-    def _results(self, folds, betas, *, is_warm):
-        """Return what :class:`_Fold` does, of shape (4, n_betas, n_folds)."""
+    def _follow(self, folds):
+        """Return the results along the paths, which end where errors only rise."""
+        waits = self.patience is not None and isinstance(self.betas, Integral)
+        stride = _STRIDE if waits else len(self.betas_)
+        results, last = [], None
+        for first in range(0, len(self.betas_), stride):
+            betas = self.betas_[first : first + stride]
+            found, last = self._results(folds, betas, is_warm=True, last=last)
+            results.append(found)
+            if waits and self._only_rises(np.concatenate(results, axis=1)[0]):
+                break
+        return np.concatenate(results, axis=1)
+
+    def _only_rises(self, errors):
+        """Return whether the last penalties are all worse than the best one."""
+        mean = np.nanmean(errors, axis=1)
+        worse = mean > mean.min() * (1 + _WORSE)
+        return len(mean) > self.patience and bool(worse[-self.patience :].all())
+
+    def _results(self, folds, betas, *, is_warm, last=None):
+        """Return what :class:`_Fold` does, of shape (4, n_betas, n_folds), and more.
+
+        The second part is what each fold trained last, as `last` has it.
+        """
         work = delayed(_Fold.results)
-        results = Parallel(n_jobs=self.n_jobs)(
-            work(fold, betas, is_warm=is_warm) for fold in folds
+        found = Parallel(n_jobs=self.n_jobs)(
+            work(fold, betas, is_warm=is_warm, previous=previous)
+            for fold, previous in zip(folds, last or [None] * len(folds), strict=True)
         )
-        return np.stack(results, axis=2)
+        results, last = zip(*found, strict=True)
+        return np.stack(results, axis=2), last
 
     def _chosen(self, errors):
         """Return the index of the penalty that the errors speak for."""
@@ -134,10 +165,14 @@ class _Fold:
     y: np.ndarray
     weights: np.ndarray
 
-    def results(self, betas, *, is_warm):
-        """Return errors, objectives, gaps and widths, of shape (4, n_betas)."""
-        path = trace(self.trainer, betas, is_warm=is_warm)
+    def results(self, betas, *, is_warm, previous=None):
+        """Return errors, objectives, gaps and widths, of shape (4, n_betas).
+
+        With them comes what was trained last.
+        """
+        path, last = trace(self.trainer, betas, is_warm=is_warm, previous=previous)
         errors = np.full(len(betas), np.nan)
         if self.weights.any():
             errors = self.coding.errors(path.predict(self.X), self.y, self.weights)
-        return np.stack([errors, path.objectives, path.gaps, path.n_neurons])
+        values = np.stack([errors, path.objectives, path.gaps, path.n_neurons])
+        return values, last
