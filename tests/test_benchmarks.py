@@ -1,10 +1,12 @@
 """The benchmarks judge every competitor by the objective that convexnn minimises."""
 
+import csv
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.linear_model import Ridge
 
 from convexnn import ConvexReLURegressor
 from convexnn.architectures.three_layer import ThreeLayerNetwork
@@ -171,3 +173,67 @@ def test_a_quick_run_writes_tables_and_pictures(
     assert about["settings"] == "quick"
     for picture in ("three_layer_convergence.png", "three_layer_landscape.png"):
         assert (tmp_path / "images" / picture).stat().st_size > 10_000
+
+
+@pytest.fixture
+def rotated(monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    pytest.importorskip("matplotlib")
+    return pytest.importorskip("rotated_mnist")
+
+
+def test_ridge_of_the_digits_is_scikit_learns(rotated, data):
+    X, y = data
+    ridge = rotated.Ridge().fit(X, y)
+    folds = [np.arange(len(y)) % rotated.N_FOLDS == f for f in range(rotated.N_FOLDS)]
+    # There the offsets are those of all rows.
+    peers = {}
+    for penalty in rotated.PENALTIES:
+        squares = 0.0
+        for fold in folds:
+            model = Ridge(alpha=penalty, fit_intercept=False)
+            model.fit((X - X.mean(axis=0))[~fold], (y - y.mean())[~fold])
+            wrong = model.predict((X - X.mean(axis=0))[fold]) - (y - y.mean())[fold]
+            squares += np.sum(wrong**2)
+        peers[penalty] = np.sqrt(squares / len(y))
+    assert ridge.penalty == min(peers, key=peers.get)
+    assert ridge.validated == pytest.approx(peers[ridge.penalty], rel=1e-10)
+    peer = Ridge(alpha=ridge.penalty).fit(X, y)
+    np.testing.assert_allclose(ridge.predict(X), peer.predict(X), rtol=1e-9)
+
+
+def test_held_out_rows_choose_the_penalty(rotated, data):
+    X, y = data
+    penalty, error = rotated.held_out(X, y, 32)
+    peers = {}
+    for alpha in rotated.PENALTIES:
+        found = Ridge(alpha=alpha).fit(X[:32], y[:32]).predict(X[32:])
+        peers[alpha] = rotated.rmse(found, y[32:])
+    assert penalty == min(peers, key=peers.get)
+    assert error == pytest.approx(peers[penalty], rel=1e-10)
+
+
+def test_rotated_digits_give_table_and_picture(rotated, monkeypatch, tmp_path):
+    rng = np.random.default_rng(0)
+    images = np.zeros((120, 28, 28), dtype=np.uint8)
+    images[:, 6:22, 12:16] = rng.integers(100, 255, (120, 16, 4))
+    (tmp_path / "images").mkdir()
+    np.savez(tmp_path / "images" / "mnist.npz", x_train=images[:80], x_test=images[80:])
+    monkeypatch.setattr(rotated, "QUICK_MANY", (((14, 14), 14), ((14, 28), 14)))
+    monkeypatch.setattr(rotated, "QUICK_SHARES", (0.5, 0.1))
+    monkeypatch.setattr(rotated, "QUICK", (((7, 7), None, True),))
+    arguments = ["--quick", "--data", str(tmp_path), "--output", str(tmp_path)]
+    monkeypatch.setattr("sys.argv", ["rotated_mnist.py", *arguments])
+    rotated.main()
+    with open(tmp_path / "data" / "rotated_mnist.csv", newline="") as file:
+        table = list(csv.DictReader(file))
+    names = [row["features"] for row in table]
+    about = json.loads((tmp_path / "data" / "rotated_mnist.json").read_text())
+    assert names[0] == "pixels"
+    assert names[-1].startswith("pixels and all ")
+    assert len(names) == 1 + 1 + 2 * 2 + 1
+    validated = {row["features"]: float(row["RMSE, validated"]) for row in table}
+    assert validated[about["chosen"]] == min(validated.values())
+    # The bars turn about their middle, so that their angle is easy to tell.
+    assert min(float(row["RMSE, test"]) for row in table) < 15
+    assert (tmp_path / "images" / "rotated_mnist.png").stat().st_size > 1000
