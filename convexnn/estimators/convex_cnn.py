@@ -107,9 +107,10 @@ class ConvexCNNRegressor(
     formulation : {"relaxation", "global"}, default="relaxation"
         What is trained: one filter with fixed output weights, or many filters.
     beta : float or "limit", default=None
-        With "global" the penalty, in (0, inf), 1 by default. With "relaxation" the
-        weight of the linear term, in [0, inf), or "limit" for the linear program (9),
-        0.01 by default.
+        With "global" the penalty, in (0, inf), 1 by default. It weighs against a sum
+        over samples: choose it as a share of `beta_max_`. With "relaxation" the weight
+        of the linear term, in [0, inf), or "limit" for the linear program (9), 0.01 by
+        default.
         With ``direction="data"`` it has no units: about the relative noise of the
         labels is a good value without `refine`, and with it little depends on it.
         ``beta=0`` is the naive relaxation (7), which any non-negative labels fit with
@@ -145,7 +146,8 @@ class ConvexCNNRegressor(
         "highs" ((9), through scipy), "cvxpy" (all, with Clarabel). "auto" takes the
         first in this order that can solve the program.
     tol : float, default=None
-        With "global" the relative duality gap to stop at, in [0, 1), 1e-3 by default.
+        With "global" the relative duality gap to stop at, in [0, 1), 1e-3 by default;
+        about 0.1 is enough for predictions, and much faster with large filters.
         With "relaxation" the relative accuracy, in (0, 1), 1e-6 by default: the
         largest relative residual that counts as zero, and the largest relative error
         of a solution of the relaxation, which is computed from its multipliers and
