@@ -26,7 +26,7 @@ from scipy.linalg.blas import dsyrk
 from .quadratic_models import by_quadratic_models
 from .solution import Solution
 
-__all__ = ["solve"]
+__all__ = ["follow", "solve", "to_boundary"]
 
 #: Share of the way to the boundary that a step may go.
 _TO_BOUNDARY = 0.99
@@ -72,6 +72,37 @@ def solve(program, *, tol, max_iter, start=None, verbose=0, options=None):
         The point of the smallest gap, with the multipliers of the cones.
     """
     path = _CentralPath(program)
+    best, n_iter, status = follow(path, tol=tol, max_iter=max_iter, verbose=verbose)
+    U, multipliers = best
+    return Solution(U=U, n_iter=n_iter, status=status, multipliers=multipliers)
+
+
+def follow(path, *, tol, max_iter, patience=_PATIENCE, verbose=0):
+    """Step along a central path to a gap, a limit, or the end of what rounding allows.
+
+    Parameters
+    ----------
+    path : object
+        With methods ``relative_gap``, ``advance``, which may raise LinAlgError, and
+        ``copy_point``, and the attribute ``mu``.
+    tol : float
+        Relative duality gap to stop at.
+    max_iter : int
+        Largest number of steps; no more than 200 are taken.
+    patience : int, default=30
+        Steps without a smaller gap after which rounding has won.
+    verbose : int, default=0
+        From 2 on, print a line a step.
+
+    Returns
+    -------
+    point : object
+        What ``copy_point`` returned where the gap was smallest.
+    n_iter : int
+        Steps taken, and one for the last gap.
+    status : str
+        Why it ended.
+    """
     best, best_gap, waited, status = path.copy_point(), np.inf, 0, "iteration limit"
     for n_iter in range(1, min(max_iter, _MOST_STEPS) + 1):
         gap = path.relative_gap()
@@ -83,7 +114,7 @@ def solve(program, *, tol, max_iter, start=None, verbose=0, options=None):
         if gap <= tol:
             status = "tolerance reached"
             break
-        if waited >= _PATIENCE:
+        if waited >= patience:
             status = "no progress within rounding"
             break
         try:
@@ -91,8 +122,7 @@ def solve(program, *, tol, max_iter, start=None, verbose=0, options=None):
         except LinAlgError:
             status = "singular Newton system"
             break
-    U, multipliers = best
-    return Solution(U=U, n_iter=n_iter, status=status, multipliers=multipliers)
+    return best, n_iter, status
 
 
 class _CentralPath:
@@ -230,10 +260,10 @@ class _CentralPath:
 
     def _step_lengths(self, direction):
         _, _, ds, dl = direction
-        return _to_boundary(self.slack, ds), _to_boundary(self.multipliers, dl)
+        return to_boundary(self.slack, ds), to_boundary(self.multipliers, dl)
 
 
-def _to_boundary(values, steps):
+def to_boundary(values, steps):
     """Return the largest factor up to 1 that keeps ``values`` well positive."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         ratio = np.where(steps < 0, -values / steps, np.inf)

@@ -3,37 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
 
 import cvxpy
 import numpy as np
 from scipy import sparse
 
-from .solution import SolverError
+from .solution import BlockSolution, SolverError
 
-__all__ = ["BlockSolution", "solve"]
-
-
-@dataclass(frozen=True)
-class BlockSolution:
-    """Point that a backend reached.
-
-    Attributes
-    ----------
-    W : ndarray of shape (d, n_blocks, m)
-        Point, feasible up to the solver's accuracy.
-    multipliers : tuple of ndarray
-        Of the first cones, (n, n_blocks, m), and of the second, (n, n_blocks).
-    n_iter : int
-        Iterations spent.
-    status : str
-        What the solver says of the point.
-    """
-
-    W: np.ndarray
-    multipliers: tuple
-    n_iter: int
-    status: str
+__all__ = ["solve"]
 
 
 def solve(program, *, verbose=0, solver="CLARABEL"):
@@ -60,7 +37,7 @@ def solve(program, *, verbose=0, solver="CLARABEL"):
     """
     d, n_blocks, m = program.shape
     if not n_blocks:
-        return _zero(program, "no block")
+        return BlockSolution.zero(program, "no block")
     W = cvxpy.Variable((d, n_blocks * m))
     flat = cvxpy.vec(W, order="F")
     first, first_rows = _first_cones(program)
@@ -98,12 +75,6 @@ def solve(program, *, verbose=0, solver="CLARABEL"):
     n_iter = int(getattr(problem.solver_stats, "num_iters", None) or 1)
     W = np.asarray(W.value).reshape(program.shape)
     return BlockSolution(W, (by_first, by_second), n_iter, problem.status)
-
-
-def _zero(program, status):
-    n, (_, n_blocks, m) = len(program.X), program.shape
-    multipliers = np.zeros((n, n_blocks, m)), np.zeros((n, n_blocks))
-    return BlockSolution(np.zeros(program.shape), multipliers, 1, status)
 
 
 def _first_cones(program):
