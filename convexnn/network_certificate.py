@@ -158,7 +158,7 @@ def _estimate(units, X, loss, beta, primal, random_state):
 
 def _listed(units, X, loss, beta, cells, n_cells, random_state):
     """Return the dual value of the program over listed blocks, and its scope."""
-    from .solvers.three_layer_cvxpy import solve
+    from .solvers.three_layer_interior_point import solve
 
     m = units.inner.shape[1]
     if cells == "all":

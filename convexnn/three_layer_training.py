@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -25,7 +26,18 @@ from .three_layer_program import (
     sample_blocks,
 )
 
-__all__ = ["ThreeLayerTrainer", "TrainedThreeLayer"]
+__all__ = ["BLOCK_SOLVERS", "ThreeLayerTrainer", "TrainedThreeLayer"]
+
+#: Solvers of the program over given blocks, the preferred one first, and where their
+#: functions `solve` are, imported on first use: cvxpy takes seconds.
+BLOCK_SOLVERS = {
+    "interior_point": "three_layer_interior_point",
+    "cvxpy": "three_layer_cvxpy",
+}
+
+#: Largest relative gap that solvers of given blocks leave, whatever the tolerance: the
+#: last digits cost few steps, and tell sub-networks of no use from small ones.
+_ACCURACY = 1e-7
 
 #: Share of the largest sub-network below which one is left out, if the objective bears
 #: it: conic solvers leave no exact zeros.
@@ -51,7 +63,7 @@ class TrainedThreeLayer:
         Penalty from which on the zero network is optimal: an estimate from below
         after a search, a bound from above over given cells.
     n_iter : int
-        Rounds of the search, or iterations of the conic solver.
+        Rounds of the search, or iterations of the solver of given blocks.
     status : str
         What the solver said last.
     gap : float
@@ -76,7 +88,7 @@ class ThreeLayerTrainer:
     ----------
     samples : Samples
         From :func:`~convexnn.samples.collect_samples`.
-    solver : {"active_set", "cvxpy"}
+    solver : {"active_set", "interior_point", "cvxpy"}
         How.
     n_units, cells, n_cells, max_subnetworks, tol, max_iter, verbose, random_state
         Of :class:`~convexnn.ThreeLayerConvexRegressor`.
@@ -160,13 +172,11 @@ class ThreeLayerTrainer:
 
     def _solve(self, beta):
         """Solve the program over listed blocks."""
-        from .solvers.three_layer_cvxpy import solve
-
         X, loss = self.samples.X, self._loss
         clock = Clock()
         blocks = self._blocks(X)
         program = BlockProgram(X, loss, beta, blocks)
-        solution = solve(program, verbose=int(self.verbose))
+        solution = self._solved(program)
         units = SubNetworks(solution.W, blocks.inner, blocks.sign)
         certificate = certify_blocks(
             *(program, units.output(X), units.value(X, loss, beta)),
@@ -180,7 +190,7 @@ class ThreeLayerTrainer:
         if is_capped:
             kept = kept[np.argsort(-units.norms[kept], kind="stable")[:limit]]
         program = BlockProgram(X, loss, beta, blocks.take(kept))
-        W = solve(program).W if is_capped else solution.W[:, kept]
+        W = self._solved(program).W if is_capped else solution.W[:, kept]
         units = SubNetworks(W, program.blocks.inner, program.blocks.sign)
         primal = units.value(X, loss, beta)
         certificate = Certificate(
@@ -197,6 +207,12 @@ class ThreeLayerTrainer:
             status=solution.status,
             gap=gap,
         )
+
+    def _solved(self, program):
+        """Return what the solver of given blocks makes of a program."""
+        module = import_module(f".solvers.{BLOCK_SOLVERS[self.solver]}", __package__)
+        tol = min(self.tol, _ACCURACY)
+        return module.solve(program, tol=tol, verbose=int(self.verbose))
 
     def _blocks(self, X):
         if self.cells == "all":

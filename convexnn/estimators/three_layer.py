@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..architectures.three_layer import ThreeLayerNetwork
 from ..samples import collect_samples
-from ..three_layer_training import ThreeLayerTrainer
+from ..three_layer_training import BLOCK_SOLVERS, ThreeLayerTrainer
 from .validation import (
     TRAINING_CONSTRAINTS,
     Integral,
@@ -77,10 +77,11 @@ class ThreeLayerConvexRegressor(RegressorMixin, BaseEstimator):
     n_cells : int, default=50
         Number of sampled blocks, each with both signs of its output; fewer where the
         data has no more. A search does not use it.
-    solver : {"auto", "active_set", "cvxpy"}, default="auto"
-        "active_set" searches, with ``cells="auto"`` only. "cvxpy" solves the program
-        over given blocks by Clarabel, and samples them with ``cells="auto"``. "auto"
-        is the one that fits `cells`.
+    solver : {"auto", "active_set", "interior_point", "cvxpy"}, default="auto"
+        "active_set" searches, with ``cells="auto"`` only. The others solve the program
+        over given blocks, and sample them with ``cells="auto"``: "interior_point" is
+        our own, "cvxpy" hands it to Clarabel, which is slower. "auto" is the search
+        for ``cells="auto"``, and otherwise "interior_point".
     max_subnetworks : int, default=None
         Largest number of sub-networks. A wider solution is cut to its largest ones,
         which are then trained again.
@@ -91,12 +92,12 @@ class ThreeLayerConvexRegressor(RegressorMixin, BaseEstimator):
         Bound on the relative duality gap, (primal - dual) / primal, in [0, 1). After
         a search the dual value is an estimate.
     max_iter : int, default=20
-        Largest number of rounds of a search; no more than 40 are made. "cvxpy" does
-        not use it.
+        Largest number of rounds of a search; no more than 40 are made. Solvers of
+        given blocks do not use it.
     warm_start : bool, default=False
         Search from the network of the previous fit, if it has the same shape.
     verbose : int, default=0
-        1 prints a line a round, 2 the log of the conic solver.
+        1 prints a line a round, 2 also a line a step of the solver of given blocks.
     random_state : int, RandomState instance or None, default=None
         Source of sampled blocks, or of the starts and directions of a search.
 
@@ -125,7 +126,7 @@ class ThreeLayerConvexRegressor(RegressorMixin, BaseEstimator):
         Penalty from which on the zero network is optimal: an estimate from below after
         a search, a bound from above over given blocks.
     n_iter_ : int
-        Rounds of the search, or iterations of the conic solver.
+        Rounds of the search, or iterations of the solver of given blocks.
     n_features_in_ : int
         Number of features seen in fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -179,7 +180,7 @@ class ThreeLayerConvexRegressor(RegressorMixin, BaseEstimator):
         "n_units": [Interval(Integral, 1, None, closed="left")],
         "beta": [Interval(Real, 0, np.inf, closed="neither")],
         "cells": [StrOptions({"auto", "sampled", "all"})],
-        "solver": [StrOptions({"auto", "active_set", "cvxpy"})],
+        "solver": [StrOptions({"auto", "active_set", *BLOCK_SOLVERS})],
         "max_subnetworks": [Interval(Integral, 1, None, closed="left"), None],
         "warm_start": ["boolean"],
         **{
@@ -280,11 +281,12 @@ class ThreeLayerConvexRegressor(RegressorMixin, BaseEstimator):
         """Return the solver to use, refusing one that cannot do what is asked."""
         is_free = self.cells == "auto"
         if self.solver == "auto":
-            return "active_set" if is_free else "cvxpy"
+            return "active_set" if is_free else next(iter(BLOCK_SOLVERS))
         if self.solver == "active_set" and not is_free:
+            allowed = ", ".join(map(repr, BLOCK_SOLVERS))
             raise ValueError(
                 f"solver='active_set' finds the cells itself, got cells={self.cells!r}."
-                " Allowed: cells='auto', or solver='cvxpy' or 'auto'."
+                f" Allowed: cells='auto', or solver='auto', {allowed}."
             )
         return self.solver
 

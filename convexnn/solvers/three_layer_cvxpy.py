@@ -13,13 +13,15 @@ from .solution import BlockSolution, SolverError
 __all__ = ["solve"]
 
 
-def solve(program, *, verbose=0, solver="CLARABEL"):
+def solve(program, *, tol=None, verbose=0, solver="CLARABEL"):
     """Hand the program over given blocks to a conic solver (paper, eq. 12).
 
     Parameters
     ----------
     program : convexnn.three_layer_program.BlockProgram
         The program.
+    tol : float, default=None
+        Not used: the conic solver has tolerances of its own.
     verbose : int, default=0
         From 2 on, print the solver's own log.
     solver : str, default="CLARABEL"

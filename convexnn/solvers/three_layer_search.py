@@ -339,7 +339,7 @@ class _Search:
         d, n_subnetworks, m = units.groups.shape
         if not 0 < len(self.X) * n_subnetworks * (m + 1) * d <= _AFFORDABLE:
             return units
-        from .three_layer_cvxpy import solve
+        from .three_layer_interior_point import solve
 
         blocks = Blocks.of(self.X, units)
         try:
