@@ -34,6 +34,7 @@ __all__ = [
     "Blocks",
     "certify_blocks",
     "enumerate_blocks",
+    "given_blocks",
     "price_blocks",
     "sample_blocks",
 ]
@@ -163,18 +164,65 @@ def sample_blocks(X, n_units, n_blocks, random_state):
     for _ in range(_DRAWS_PER_BLOCK):
         directions = random_state.standard_normal((n_blocks, n_units, X.shape[1]))
         weights = random_state.standard_normal((n_blocks, n_units))
-        values = np.einsum("id,bjd->ibj", X, directions)
-        first, inner = values >= 0, np.where(weights < 0, -1.0, 1.0)
-        second = np.einsum("ibj,bj->ib", np.maximum(values, 0), weights) >= 0
-        drawn = _settled(first, inner, second, np.ones(n_blocks), "cells")
-        for b in range(n_blocks):
-            key = _key(drawn, b)
-            if len(kept) < n_blocks and drawn.second[:, b].any() and key not in seen:
-                seen.add(key)
-                kept.append((drawn.first[:, b], drawn.inner[b], drawn.second[:, b]))
-        if len(kept) == n_blocks:
+        kept += _unseen(_blocks_at(X, directions, weights), seen)
+        if len(kept) >= n_blocks:
             break
-    return _with_both_signs(len(X), n_units, kept, "cells")
+    return _with_both_signs(len(X), n_units, kept[:n_blocks], "cells")
+
+
+def given_blocks(X, gates):
+    """Return the distinct blocks that a caller's gates lie in (paper, Remark 3).
+
+    Gates U, u of a block stand for the patterns of the sub-network ``((X U)_+ u)_+``,
+    as in :func:`sample_blocks`.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+        Inputs.
+    gates : ndarray of shape (n_blocks, d + 1, m)
+        U of each block, and u in the last row.
+
+    Returns
+    -------
+    Blocks
+        In the order of first appearance, with either outer sign, scope "cells".
+        Repeated blocks, and silent ones, are left out.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexnn.three_layer_program import given_blocks
+    >>> X = np.array([[1.0, 2.0], [-1.0, 1.0], [0.5, -2.0]])
+    >>> U, u = np.eye(2), np.array([1.0, -0.6])
+    >>> blocks = given_blocks(X, np.vstack([U, u])[None])
+    >>> blocks.first[:, 0].astype(int).tolist()
+    [[1, 1], [0, 1], [1, 0]]
+    >>> blocks.second[:, 0].astype(int).tolist(), blocks.sign.tolist()
+    ([0, 0, 1], [1.0, -1.0])
+    """
+    directions = gates[:, :-1].transpose(0, 2, 1)
+    kept = _unseen(_blocks_at(X, directions, gates[:, -1]), set())
+    return _with_both_signs(len(X), gates.shape[2], kept, "cells")
+
+
+def _blocks_at(X, directions, weights):
+    """Return the blocks of sub-networks, for U' of (b, m, d) and u of (b, m)."""
+    values = np.einsum("id,bjd->ibj", X, directions)
+    inner = np.where(weights < 0, -1.0, 1.0)
+    second = np.einsum("ibj,bj->ib", np.maximum(values, 0), weights) >= 0
+    return _settled(values >= 0, inner, second, np.ones(len(weights)), "cells")
+
+
+def _unseen(blocks, seen):
+    """Return patterns and signs of the blocks, neither silent nor seen before."""
+    kept = []
+    for b in range(len(blocks)):
+        key = _key(blocks, b)
+        if blocks.second[:, b].any() and key not in seen:
+            seen.add(key)
+            kept.append((blocks.first[:, b], blocks.inner[b], blocks.second[:, b]))
+    return kept
 
 
 def _key(blocks, b):

@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from .architectures.three_layer import ThreeLayerNetwork, ThreeLayerReLU
 from .certificate import Certificate
-from .estimators.validation import check_objective, check_penalty
+from .estimators.validation import check_block_gates, check_objective, check_penalty
 from .history import Clock, History
 from .losses import SquaredLoss
 from .samples import Samples
@@ -22,6 +22,7 @@ from .three_layer_program import (
     Blocks,
     certify_blocks,
     enumerate_blocks,
+    given_blocks,
     price_blocks,
     sample_blocks,
 )
@@ -97,7 +98,7 @@ class ThreeLayerTrainer:
     samples: Samples
     solver: str
     n_units: int
-    cells: str
+    cells: str | np.ndarray
     n_cells: int
     max_subnetworks: int | None
     tol: float
@@ -123,8 +124,8 @@ class ThreeLayerTrainer:
         Raises
         ------
         ValueError
-            If beta is out of range for the data, there are too many cells, or the
-            objective overflows.
+            If beta is out of range for the data, the cells are too many or not as
+            described, or the objective overflows.
         """
         scaled = check_penalty(beta, self.samples.beta_scale)
         with threadpool_limits(limits=1, user_api="blas"):
@@ -215,6 +216,11 @@ class ThreeLayerTrainer:
         return module.solve(program, tol=tol, verbose=int(self.verbose))
 
     def _blocks(self, X):
+        if not isinstance(self.cells, str):
+            has_bias = self.samples.has_bias
+            return given_blocks(
+                X, check_block_gates(self.cells, X.shape[1], self.n_units, has_bias)
+            )
         if self.cells == "all":
             return enumerate_blocks(X, self.n_units)
         random_state = check_random_state(self.random_state)

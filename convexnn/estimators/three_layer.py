@@ -69,14 +69,19 @@ class ThreeLayerConvexRegressor(RegressorMixin, BaseEstimator):
     beta : float, default=0.1
         Penalty, in (0, inf). It weighs against a *sum* of squares. Standardise the
         inputs: the penalty does not adapt to their scale.
-    cells : {"auto", "sampled", "all"}, default="auto"
+    cells : {"auto", "sampled", "all"} or array-like, default="auto"
         Blocks that sub-networks may lie in. "auto": any, found while solving.
         "sampled": `n_cells` of them, all patterns of a block read from one random
         sub-network, so that its cones have an interior (Remark 3). "all": every block,
-        for tiny data.
+        for tiny data. An array of shape (n_blocks, n_inputs + 1, n_units) holds gates:
+        the blocks are those of the sub-networks ``((X U)_+ u)_+``, where u is the last
+        row of ``cells[b]`` and U the ones above it, with `fit_intercept` n_features
+        and one for the biases. Both signs of the output are used; repeated blocks and
+        silent ones are left out.
     n_cells : int, default=50
         Number of sampled blocks, each with both signs of its output; fewer where the
-        data has no more. A search does not use it.
+        data has no more. Only ``cells="sampled"``, and solvers of given blocks with
+        ``cells="auto"``, use it.
     solver : {"auto", "active_set", "interior_point", "cvxpy"}, default="auto"
         "active_set" searches, with ``cells="auto"`` only. The others solve the program
         over given blocks, and sample them with ``cells="auto"``: "interior_point" is
@@ -119,7 +124,7 @@ class ThreeLayerConvexRegressor(RegressorMixin, BaseEstimator):
     certificate_ : convexnn.certificate.Certificate
         Primal value, dual bound, gap, relative gap, and what they hold over: "search",
         every network, as an estimate from local pricing, with a rigorous, looser
-        `bound`; "cells", networks in the sampled blocks; "all", every network.
+        `bound`; "cells", networks in the given blocks; "all", every network.
     history_ : convexnn.history.History
         Objective and dual bound against CPU seconds; `n_neurons` counts sub-networks.
     beta_max_ : float
@@ -138,7 +143,7 @@ class ThreeLayerConvexRegressor(RegressorMixin, BaseEstimator):
         In `fit`, if a parameter or the data is not as described, or if ``cells="all"``
         would list too many blocks.
     convexnn.solvers.SolverError
-        In `fit`, if the conic solver ends without any point.
+        In `fit` with ``solver="cvxpy"``, if that ends without any point.
 
     Warns
     -----
@@ -179,7 +184,7 @@ class ThreeLayerConvexRegressor(RegressorMixin, BaseEstimator):
     _parameter_constraints: dict = {
         "n_units": [Interval(Integral, 1, None, closed="left")],
         "beta": [Interval(Real, 0, np.inf, closed="neither")],
-        "cells": [StrOptions({"auto", "sampled", "all"})],
+        "cells": TRAINING_CONSTRAINTS["cells"],
         "solver": [StrOptions({"auto", "active_set", *BLOCK_SOLVERS})],
         "max_subnetworks": [Interval(Integral, 1, None, closed="left"), None],
         "warm_start": ["boolean"],
@@ -279,13 +284,15 @@ class ThreeLayerConvexRegressor(RegressorMixin, BaseEstimator):
 
     def _chosen_solver(self):
         """Return the solver to use, refusing one that cannot do what is asked."""
-        is_free = self.cells == "auto"
+        is_listed = not isinstance(self.cells, str)
+        is_free = not is_listed and self.cells == "auto"
         if self.solver == "auto":
             return "active_set" if is_free else next(iter(BLOCK_SOLVERS))
         if self.solver == "active_set" and not is_free:
+            given = "an array" if is_listed else repr(self.cells)
             allowed = ", ".join(map(repr, BLOCK_SOLVERS))
             raise ValueError(
-                f"solver='active_set' finds the cells itself, got cells={self.cells!r}."
+                f"solver='active_set' finds the cells itself, got cells={given}."
                 f" Allowed: cells='auto', or solver='auto', {allowed}."
             )
         return self.solver

@@ -29,6 +29,7 @@ __all__ = [
     "Real",
     "StrOptions",
     "all_or_nothing",
+    "check_block_gates",
     "check_gates",
     "check_labelled_samples",
     "check_objective",
@@ -199,6 +200,35 @@ def check_gates(cells, n_inputs, fit_intercept):
         raise ValueError(
             f"cells as an array of gates must have {rows}: shape ({n_inputs}, "
             f"n_gates), got {gates.shape}."
+        )
+    return gates
+
+
+def check_block_gates(cells, n_inputs, n_units, fit_intercept):
+    """Return gates of three-layer blocks given as an array, in float64.
+
+    Raises
+    ------
+    ValueError
+        If the shape is not (n_blocks, n_inputs + 1, n_units) with n_blocks >= 1, or
+        an entry is not finite.
+    """
+    gates = check_array(
+        cells,
+        dtype=np.float64,
+        input_name="cells",
+        allow_nd=True,
+        ensure_2d=False,
+        ensure_min_samples=0,
+    )
+    shape = (n_inputs + 1, n_units)
+    if gates.ndim != 3 or gates.shape[1:] != shape or not len(gates):
+        rows = "n_features weights, one bias (fit_intercept=True)"
+        rows = rows if fit_intercept else "n_features weights"
+        raise ValueError(
+            "cells as an array of gates must hold, for each block and n_units="
+            f"{n_units} columns, {rows} and one weight of the second layer: shape "
+            f"(n_blocks, {shape[0]}, {shape[1]}) with n_blocks >= 1, got {gates.shape}."
         )
     return gates
 
