@@ -266,8 +266,8 @@ class _CentralPath:
 def to_boundary(values, steps):
     """Return the largest factor up to 1 that keeps ``values`` well positive."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        ratio = np.where(steps < 0, -values / steps, np.inf)
-    return min(1.0, _TO_BOUNDARY * float(ratio.min(initial=np.inf)))
+        fastest = float(np.fmin.reduce(steps / values, axis=None, initial=0.0))
+    return min(1.0, -_TO_BOUNDARY / fastest) if fastest < 0 else 1.0
 
 
 class _NewtonSystem:

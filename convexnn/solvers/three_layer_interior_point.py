@@ -486,9 +486,9 @@ class _NewtonSystem:
 def _lower_root(matrix, shifts):
     """Return L of a matrix L L', its diagonal raised where rounding asks for it."""
     diagonal = np.einsum("ii->i", matrix)
-    size = diagonal.mean()
     for shift in shifts:
-        diagonal += shift * size
+        if shift:
+            diagonal += shift * diagonal.mean()
         # The transpose is in Fortran's order; its upper half is the lower one here.
         upper, info = dpotrf(matrix.T, lower=0)
         if info == 0:
