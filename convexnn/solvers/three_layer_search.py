@@ -63,7 +63,11 @@ _SLOW = 2e-5
 _SLOWER = 2e-6
 
 #: Rows of cones times features of a program that a polish may handle.
-_AFFORDABLE = 4e4
+_AFFORDABLE = 1e6
+
+#: Relative gap of a polish; cells of trained networks are narrow, and less costs more
+#: steps than it gains.
+_POLISHED = 1e-5
 
 #: Share of the largest sub-network below which another is not worth a polish.
 _DUST = 1e-6
@@ -343,7 +347,8 @@ class _Search:
 
         blocks = Blocks.of(self.X, units)
         try:
-            W = solve(BlockProgram(self.X, self.loss, self.beta, blocks)).W
+            program = BlockProgram(self.X, self.loss, self.beta, blocks)
+            W = solve(program, tol=_POLISHED, start=units.groups).W
         except SolverError:
             return units
         polished = SubNetworks(W, blocks.inner, blocks.sign).without_zeros()
