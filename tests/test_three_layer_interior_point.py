@@ -136,6 +136,34 @@ def test_order_of_blocks_and_units_does_not_matter():
     assert again == pytest.approx(value, rel=2e-7)
 
 
+@pytest.mark.parametrize("beta", [0.02, 0.3])
+def test_any_start_leads_to_the_optimum(beta):
+    program = program_of(*data(20, 4), beta=beta)
+    found = three_layer_interior_point.solve(program)
+    value = program.objective(found.W)
+    far = np.random.default_rng(0).standard_normal(program.shape)
+    for start in (found.W, 0.5 * found.W, far, 0 * far):
+        again = three_layer_interior_point.solve(program, start=start)
+        assert certified(program, again).relative_gap < 2e-7
+        assert program.objective(again.W) == pytest.approx(value, rel=2e-7)
+
+
+@pytest.mark.parametrize("d", [1, 5])
+def test_given_start_is_not_changed(d):
+    program = program_of(*data(40, d), n_blocks=10, beta=0.02)
+    start = three_layer_interior_point.solve(program).W
+    before = start.copy()
+    three_layer_interior_point.solve(program, start=start)
+    np.testing.assert_array_equal(start, before)
+
+
+def test_good_start_saves_steps():
+    program = program_of(*data(40, 5), n_blocks=10, beta=0.02)
+    found = three_layer_interior_point.solve(program)
+    again = three_layer_interior_point.solve(program, start=found.W)
+    assert again.n_iter < found.n_iter
+
+
 def test_verbose_prints_a_line_a_step(capsys):
     found = three_layer_interior_point.solve(program_of(*data()), verbose=2)
     assert capsys.readouterr().out.count("interior point") == found.n_iter

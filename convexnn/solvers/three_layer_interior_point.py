@@ -239,7 +239,7 @@ class _CentralPath:
 
     def _start_at(self, start):
         """Set W and mu; return slacks, moved away from the boundary."""
-        self.W = np.ascontiguousarray(start.transpose(1, 2, 0))
+        self.W = np.array(start.transpose(1, 2, 0), dtype=float, order="C")
         self.mu = _START_SHARE * self.program.objective(start) / self.degree
         *slacks, _ = self.maps.forward(self.W)
         least = _START_SLACK * max(np.abs(slacks[0]).mean(), np.finfo(float).tiny)
