@@ -57,7 +57,7 @@ _BALL = 1 - 1e-12
 _REFINED_BELOW = 1.0
 
 #: Steps without a smaller gap after which rounding has won.
-_PATIENCE = 20
+_PATIENCE = 12
 
 #: Violation of the cones, relative to the largest slack, that is rounding.
 _ROUNDING = 1e-7
@@ -90,7 +90,8 @@ def solve(program, *, tol=1e-7, max_iter=200, start=None, verbose=0):
     tol : float, default=1e-7
         Relative duality gap to stop at.
     max_iter : int, default=200
-        Largest number of Newton steps; no more than 200 are taken.
+        Largest number of Newton steps, those of a second attempt, with steadier
+        factorisations, included.
     start : ndarray of shape (d, n_blocks, m), default=None
         Point in the cones or near them, such as a network that the blocks are those
         of. A good one saves a third of the steps; zero by default.
@@ -127,10 +128,12 @@ def solve(program, *, tol=1e-7, max_iter=200, start=None, verbose=0):
     at_zero = program.loss.dual_point(np.zeros(len(program.X)))
     if not (len(program.blocks) and program.X.any() and at_zero.any()):
         return BlockSolution.zero(program, "no block can lower the loss")
-    settings = {"tol": tol, "max_iter": max_iter, "start": start, "verbose": verbose}
-    best, n_iter, status = _attempt(program, 0.0, **settings)
-    if best.gap > max(tol, _POOR):
-        again, more, other = _attempt(program, _LARGER, **settings)
+    settings = {"tol": tol, "start": start, "verbose": verbose}
+    best, n_iter, status = _attempt(program, 0.0, max_iter=max_iter, **settings)
+    if best.gap > max(tol, _POOR) and n_iter < max_iter:
+        again, more, other = _attempt(
+            program, _LARGER, max_iter=max_iter - n_iter, **settings
+        )
         n_iter += more
         if again.gap < best.gap:
             best, status = again, other

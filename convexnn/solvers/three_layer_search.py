@@ -65,9 +65,9 @@ _SLOWER = 2e-6
 #: Rows of cones times features of a program that a polish may handle.
 _AFFORDABLE = 1e6
 
-#: Relative gap of a polish; cells of trained networks are narrow, and less costs more
-#: steps than it gains.
-_POLISHED = 1e-5
+#: Relative gap of a polish and its most steps: cells of trained networks are narrow, so
+#: that the last digits cost more than they gain.
+_POLISHED = {"tol": 1e-5, "max_iter": 60}
 
 #: Share of the largest sub-network below which another is not worth a polish.
 _DUST = 1e-6
@@ -348,7 +348,7 @@ class _Search:
         blocks = Blocks.of(self.X, units)
         try:
             program = BlockProgram(self.X, self.loss, self.beta, blocks)
-            W = solve(program, tol=_POLISHED, start=units.groups).W
+            W = solve(program, start=units.groups, **_POLISHED).W
         except SolverError:
             return units
         polished = SubNetworks(W, blocks.inner, blocks.sign).without_zeros()
