@@ -63,7 +63,7 @@ _SLOW = 2e-5
 _SLOWER = 2e-6
 
 #: Rows of cones times features of a program that a polish may handle.
-_AFFORDABLE = 1e6
+_AFFORDABLE = 2e6
 
 #: Relative gap of a polish and its most steps: cells of trained networks are narrow, so
 #: that the last digits cost more than they gain.
