@@ -12,6 +12,7 @@ from .estimators import (
     ConvexReLUClassifierCV,
     ConvexReLURegressor,
     ConvexReLURegressorCV,
+    ThreeLayerConvexClassifier,
     ThreeLayerConvexRegressor,
 )
 from .network_certificate import certify
@@ -24,6 +25,7 @@ __all__ = [
     "ConvexReLUClassifierCV",
     "ConvexReLURegressor",
     "ConvexReLURegressorCV",
+    "ThreeLayerConvexClassifier",
     "ThreeLayerConvexRegressor",
     "__version__",
     "certify",

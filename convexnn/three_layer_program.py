@@ -340,6 +340,10 @@ class BlockProgram:
         """Shape (d, n_blocks, m) of the variable."""
         return self.X.shape[1], len(self.blocks), self.blocks.first.shape[2]
 
+    def with_loss(self, loss):
+        """Return the program with another loss."""
+        return BlockProgram(self.X, loss, self.beta, self.blocks)
+
     def hidden(self, W):
         """Return ``sum_j I_j D1_j X w_j`` of every block, of shape (n, n_blocks)."""
         values = (self.X @ W.reshape(len(W), -1)).reshape(self.blocks.first.shape)

@@ -13,7 +13,7 @@ from .architectures.three_layer import ThreeLayerNetwork, ThreeLayerReLU
 from .certificate import Certificate
 from .estimators.validation import check_block_gates, check_objective, check_penalty
 from .history import Clock, History
-from .losses import SquaredLoss
+from .losses import LOSSES
 from .samples import Samples
 from .solvers.three_layer_descent import SubNetworks
 from .solvers.three_layer_search import search
@@ -93,6 +93,9 @@ class ThreeLayerTrainer:
         How.
     n_units, cells, n_cells, max_subnetworks, tol, max_iter, verbose, random_state
         Of :class:`~convexnn.ThreeLayerConvexRegressor`.
+    loss : str, default="squared"
+        A name of :data:`~convexnn.losses.LOSSES`, for which the samples were collected;
+        not "huber", which has a parameter, nor "multinomial".
     """
 
     samples: Samples
@@ -105,6 +108,7 @@ class ThreeLayerTrainer:
     max_iter: int
     verbose: int
     random_state: int | np.random.RandomState | None
+    loss: str = "squared"
 
     def train(self, beta, start=None):
         """Train a network.
@@ -136,7 +140,7 @@ class ThreeLayerTrainer:
     @property
     def _loss(self):
         samples = self.samples
-        return SquaredLoss(
+        return LOSSES[self.loss](
             *(samples.y, samples.weights),
             intercept=samples.has_bias,
             constant=samples.within,

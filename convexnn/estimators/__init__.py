@@ -7,6 +7,7 @@ from .convex_relu_classifier_cv import ConvexReLUClassifierCV
 from .convex_relu_cv import ConvexReLURegressorCV
 from .decoder import CenteredGDDecoder
 from .three_layer import ThreeLayerConvexRegressor
+from .three_layer_classifier import ThreeLayerConvexClassifier
 
 __all__ = [
     "CenteredGDDecoder",
@@ -15,5 +16,6 @@ __all__ = [
     "ConvexReLUClassifierCV",
     "ConvexReLURegressor",
     "ConvexReLURegressorCV",
+    "ThreeLayerConvexClassifier",
     "ThreeLayerConvexRegressor",
 ]

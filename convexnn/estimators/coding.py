@@ -83,6 +83,18 @@ class LabelCoding:
     loss: str
     scoring: str = "accuracy"
 
+    @classmethod
+    def of(cls, labels, weights, loss, **settings):
+        """Return the coding of labels, refusing fewer than two of positive weight."""
+        classes = np.unique(labels[weights > 0])
+        if len(classes) < 2:
+            names = ", ".join(map(str, classes))
+            raise ValueError(
+                "y must have at least 2 classes of positive weight, got "
+                f"{len(classes)} class: {names}."
+            )
+        return cls(classes, loss, **settings)
+
     @property
     def is_binary(self):
         """Whether there are two classes, and one output."""
@@ -113,6 +125,11 @@ class LabelCoding:
             return np.where(labels == self.classes[1], 1.0, -1.0)
         is_in = labels[:, None] == self.classes
         return np.where(is_in, 1.0, 0.0 if self.loss == "log_loss" else -1.0)
+
+    def one_against_rest(self, labels):
+        """Return targets of -1 and 1: one for two classes, one a class for more."""
+        chosen = self.classes[1:] if self.is_binary else self.classes
+        return [np.where(labels == label, 1.0, -1.0) for label in chosen]
 
     def predict(self, outputs):
         """Return labels of outputs of shape (n,) or (n, n_classes), or one axis more.

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
-from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ..architectures.three_layer import ThreeLayerNetwork
-from ..samples import collect_samples
-from ..three_layer_training import BLOCK_SOLVERS, ThreeLayerTrainer
+from .three_layer_base import ThreeLayerEstimator
 from .validation import (
-    TRAINING_CONSTRAINTS,
-    Integral,
-    Interval,
-    Real,
-    StrOptions,
     all_or_nothing,
     check_objective,
     check_range,
@@ -30,7 +21,7 @@ from .validation import (
 __all__ = ["ThreeLayerConvexRegressor"]
 
 
-class ThreeLayerConvexRegressor(RegressorMixin, BaseEstimator):
+class ThreeLayerConvexRegressor(RegressorMixin, ThreeLayerEstimator):
     r"""Parallel three-layer ReLU sub-networks trained by convex optimisation.
 
     The network :math:`f(x) = \sum_k ((x^\top W_{1k})_+ w_{2k})_+ w_{3k} + c` minimises
@@ -181,22 +172,6 @@ class ThreeLayerConvexRegressor(RegressorMixin, BaseEstimator):
     'search'
     """
 
-    _parameter_constraints: dict = {
-        "n_units": [Interval(Integral, 1, None, closed="left")],
-        "beta": [Interval(Real, 0, np.inf, closed="neither")],
-        "cells": TRAINING_CONSTRAINTS["cells"],
-        "solver": [StrOptions({"auto", "active_set", *BLOCK_SOLVERS})],
-        "max_subnetworks": [Interval(Integral, 1, None, closed="left"), None],
-        "warm_start": ["boolean"],
-        **{
-            name: TRAINING_CONSTRAINTS[name]
-            for name in (
-                *("n_cells", "fit_intercept", "tol", "max_iter"),
-                *("verbose", "random_state"),
-            )
-        },
-    }
-
     def __init__(
         self,
         n_units=7,
@@ -249,17 +224,7 @@ class ThreeLayerConvexRegressor(RegressorMixin, BaseEstimator):
             solver = self._chosen_solver()
             X, y = check_samples(self, X, y)
             weights = check_weights(sample_weight, X)
-            trainer = ThreeLayerTrainer(
-                collect_samples(X, y, weights, fit_intercept=self.fit_intercept),
-                solver,
-                **{
-                    name: getattr(self, name)
-                    for name in (
-                        *("n_units", "cells", "n_cells", "max_subnetworks"),
-                        *("tol", "max_iter", "verbose", "random_state"),
-                    )
-                },
-            )
+            trainer = self._trainer(X, y, weights, solver)
             trained = trainer.train(self.beta, self._previous_network(X.shape[1]))
             self._warn_of_gap(trained, solver)
             self._store(trained, X, y, weights)
@@ -282,21 +247,6 @@ class ThreeLayerConvexRegressor(RegressorMixin, BaseEstimator):
         X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
         return self._network().predict(X)
 
-    def _chosen_solver(self):
-        """Return the solver to use, refusing one that cannot do what is asked."""
-        is_listed = not isinstance(self.cells, str)
-        is_free = not is_listed and self.cells == "auto"
-        if self.solver == "auto":
-            return "active_set" if is_free else next(iter(BLOCK_SOLVERS))
-        if self.solver == "active_set" and not is_free:
-            given = "an array" if is_listed else repr(self.cells)
-            allowed = ", ".join(map(repr, BLOCK_SOLVERS))
-            raise ValueError(
-                f"solver='active_set' finds the cells itself, got cells={given}."
-                f" Allowed: cells='auto', or solver='auto', {allowed}."
-            )
-        return self.solver
-
     def _previous_network(self, n_features):
         """Return the network to start from, if there is one of the right shape."""
         if not (self.warm_start and getattr(self, "subnetworks_", None)):
@@ -309,16 +259,6 @@ class ThreeLayerConvexRegressor(RegressorMixin, BaseEstimator):
             len(self.subnetworks_[0][0]) > self.n_features_in_
         )
         return ThreeLayerNetwork(self.subnetworks_, self.intercept_, has_bias)
-
-    def _warn_of_gap(self, trained, solver):
-        if trained.gap > self.tol:
-            warnings.warn(
-                f"Relative duality gap {trained.gap:.3g} above tol={self.tol:g} after "
-                f"{trained.n_iter} iterations of solver={solver!r} ({trained.status}). "
-                "Standardise X and y, or increase max_iter, tol or beta.",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
 
     def _store(self, trained, X, y, weights):
         network = trained.network

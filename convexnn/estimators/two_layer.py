@@ -29,6 +29,7 @@ __all__ = [
     "TwoLayerClassifier",
     "TwoLayerEstimator",
     "TwoLayerRegressor",
+    "has_probabilities",
     "warn_of_gap",
 ]
 
@@ -202,7 +203,7 @@ class TwoLayerRegressor(RegressorMixin, TwoLayerEstimator):
         return NumberCoding(self.loss, self.epsilon), weights
 
 
-def _has_probabilities(estimator):
+def has_probabilities(estimator):
     """Tell whether outputs are log odds, or say which loss makes them so."""
     if estimator.loss != "log_loss":
         raise AttributeError(
@@ -246,7 +247,7 @@ class TwoLayerClassifier(ClassifierMixin, TwoLayerEstimator):
         outputs = self._outputs(X)
         return LabelCoding(self.classes_, self.loss).predict(outputs)
 
-    @available_if(_has_probabilities)
+    @available_if(has_probabilities)
     def predict_proba(self, X):
         """Return probabilities of the classes; for ``loss="log_loss"`` only.
 
@@ -262,7 +263,7 @@ class TwoLayerClassifier(ClassifierMixin, TwoLayerEstimator):
         """
         return np.exp(self.predict_log_proba(X))
 
-    @available_if(_has_probabilities)
+    @available_if(has_probabilities)
     def predict_log_proba(self, X):
         """Return logarithms of the probabilities; for ``loss="log_loss"`` only.
 
@@ -290,19 +291,13 @@ class TwoLayerClassifier(ClassifierMixin, TwoLayerEstimator):
 
     def _code(self, y, weights, **settings):
         weights = class_weights(self.class_weight, y, weights)
-        classes = np.unique(y[weights > 0])
-        if len(classes) > 2 and not self._has_vector_outputs():
+        coding = LabelCoding.of(y, weights, self.loss, **settings)
+        if not (coding.is_binary or self._has_vector_outputs()):
             raise ValueError(
                 "Only binary classification is supported. The type of the target is "
                 "multiclass."
             )
-        if len(classes) < 2:
-            names = ", ".join(map(str, classes))
-            raise ValueError(
-                "y must have at least 2 classes of positive weight, got "
-                f"{len(classes)} class: {names}."
-            )
-        return LabelCoding(classes, self.loss, **settings), weights
+        return coding, weights
 
     def _store(self, trained, coding, dtype):
         super()._store(trained, coding, dtype)

@@ -15,7 +15,7 @@ import numpy as np
 from ..certificate import certify, feasible_point
 from .solution import Solution
 
-__all__ = ["by_quadratic_models"]
+__all__ = ["by_quadratic_models", "minimise_by_models"]
 
 #: Widths over which a loss with kinks is rounded, one after the other.
 _WIDTHS = (0.1, 0.01, 0.001)
@@ -54,26 +54,68 @@ def by_quadratic_models(solve):
         settings = {"verbose": verbose, "options": options}
         if program.loss.is_quadratic:
             return solve(program, tol=tol, max_iter=max_iter, start=start, **settings)
-        run = _Run(program, solve, settings, max_iter, start)
-        for width in _WIDTHS:
-            smooth = program.loss.smoothed(width)
-            status = run.minimise(program.with_loss(smooth), tol)
-            if smooth is program.loss:
-                break
+
+        def solve_model(model, **limits):
+            solution = solve(model, **limits, **settings)
+            U = feasible_point(program, solution.U)
+            return U, solution.multipliers, solution.n_iter
+
+        start = np.zeros(program.shape) if start is None else start
+        start = feasible_point(program, start)
+        limits = {"tol": tol, "max_iter": max_iter}
+        run, status = minimise_by_models(program, solve_model, _gap, start, **limits)
         return Solution(run.U, run.n_iter, status, run.multipliers)
 
     return solve_any
 
 
+def _gap(program, U, multipliers):
+    return certify(program, U, multipliers=multipliers)[1].relative_gap
+
+
+def minimise_by_models(program, solve, relative_gap, start, *, tol, max_iter):
+    """Minimise a program through those with quadratic models of its loss.
+
+    Parameters
+    ----------
+    program : object
+        With `loss`, ``with_loss(loss)``, ``output(U)``, ``penalty(U)``,
+        ``objective(U)`` and `shape`, the last three for points in its cones.
+    solve : callable
+        ``solve(program, tol=..., max_iter=..., start=...)`` for quadratic losses,
+        returning a point in the cones, multipliers and iterations.
+    relative_gap : callable
+        ``relative_gap(program, U, multipliers)``, the duality gap of a point.
+    start : ndarray
+        Point in the cones.
+    tol : float
+        Relative duality gap to stop at.
+    max_iter : int
+        Largest number of iterations of `solve` in all.
+
+    Returns
+    -------
+    run : object
+        With the point `U`, its `multipliers` and `n_iter`.
+    status : str
+        How that ended.
+    """
+    run = _Run(solve, relative_gap, start, max_iter)
+    for width in _WIDTHS:
+        smooth = program.loss.smoothed(width)
+        status = run.minimise(program.with_loss(smooth), tol)
+        if smooth is program.loss:
+            break
+    return run, status
+
+
 class _Run:
     """The point reached, the multipliers there, and the iterations spent."""
 
-    def __init__(self, program, solve, settings, max_iter, start):
-        self.solve, self.settings = solve, settings
+    def __init__(self, solve, relative_gap, start, max_iter):
+        self.solve, self.relative_gap = solve, relative_gap
         self.max_iter, self.n_iter = max_iter, 0
-        start = np.zeros(program.shape) if start is None else start
-        self.U = feasible_point(program, start)
-        self.multipliers = None
+        self.U, self.multipliers = start, None
 
     def minimise(self, program, tol):
         """Minimise a program with a smooth loss; return how that ended."""
@@ -81,7 +123,7 @@ class _Run:
         while self.n_iter < self.max_iter:
             before = program.objective(self.U)
             gain = self._advance(program, inner) / max(before, 1e-300)
-            if gain <= _SMALL * tol and self._relative_gap(program) <= tol:
+            if gain <= _SMALL * tol and self._is_close(program, tol):
                 return "tolerance reached"
             waited = 0 if gain > 1e-3 * tol else waited + 1
             if waited > _PATIENCE:
@@ -89,20 +131,20 @@ class _Run:
             inner = np.clip(_SHARE * gain, 0.1 * tol, inner)
         return "iteration limit"
 
+    def _is_close(self, program, tol):
+        return self.relative_gap(program, self.U, self.multipliers) <= tol
+
     def _advance(self, program, tol):
         """Move to the solution of a model, or towards it; return what that gains."""
         output = program.output(self.U)
         model = program.with_loss(program.loss.quadratic_model(output))
-        solution = self.solve(
+        goal, self.multipliers, n_iter = self.solve(
             model,
             tol=tol,
             max_iter=self.max_iter - self.n_iter,
             start=self.U if self.U.any() else None,
-            **self.settings,
         )
-        self.n_iter += solution.n_iter
-        self.multipliers = solution.multipliers
-        goal = feasible_point(program, solution.U)
+        self.n_iter += n_iter
         move, outward = goal - self.U, program.output(goal) - output
         before = program.objective(self.U)
 
@@ -115,10 +157,6 @@ class _Run:
             return 0.0
         self.U = goal if length == 1 else self.U + length * move
         return before - program.objective(self.U)
-
-    def _relative_gap(self, program):
-        _, certificate, _ = certify(program, self.U, multipliers=self.multipliers)
-        return certificate.relative_gap
 
 
 def _best_length(gain_at):

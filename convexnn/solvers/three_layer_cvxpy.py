@@ -8,6 +8,7 @@ import cvxpy
 import numpy as np
 from scipy import sparse
 
+from .cvxpy import express_loss
 from .solution import BlockSolution, SolverError
 
 __all__ = ["solve"]
@@ -48,13 +49,12 @@ def solve(program, *, tol=None, verbose=0, solver="CLARABEL"):
     fitted = output @ flat
     if loss.intercept:
         fitted = fitted + cvxpy.Variable()
-    residual = cvxpy.multiply(np.sqrt(loss.weights), fitted - loss.y)
     norms = cvxpy.sum(cvxpy.norm(W, 2, axis=0))
     constraints = [first @ flat >= 0]
     if second.shape[0]:
         constraints.append(second @ flat >= 0)
     problem = cvxpy.Problem(
-        cvxpy.Minimize(0.5 * cvxpy.sum_squares(residual) + program.beta * norms),
+        cvxpy.Minimize(express_loss(loss, fitted) + program.beta * norms),
         constraints,
     )
     try:

@@ -29,7 +29,9 @@ from scipy.linalg import LinAlgError, cho_solve
 from scipy.linalg.blas import dsyrk
 from scipy.linalg.lapack import dpotrf, dtrtri
 
+from ..three_layer_program import certify_blocks
 from .interior_point import follow, to_boundary
+from .quadratic_models import minimise_by_models
 from .solution import BlockSolution
 
 __all__ = ["solve"]
@@ -79,6 +81,9 @@ _START_SLACK = 0.01
 #: Gap above which a path that stopped is followed once more.
 _POOR = 1e-5
 
+#: Paths, of as many steps as one may take, for a loss other than squares.
+_MODELS = 20
+
 
 def solve(program, *, tol=1e-7, max_iter=200, start=None, verbose=0):
     """Follow the central path of the program over given blocks (paper, eq. 12).
@@ -86,7 +91,8 @@ def solve(program, *, tol=1e-7, max_iter=200, start=None, verbose=0):
     Parameters
     ----------
     program : convexnn.three_layer_program.BlockProgram
-        The program, under squared loss.
+        The program. Losses other than squares are minimised through quadratic models,
+        a sequence of programs like this.
     tol : float, default=1e-7
         Relative duality gap to stop at.
     max_iter : int, default=200
@@ -128,6 +134,8 @@ def solve(program, *, tol=1e-7, max_iter=200, start=None, verbose=0):
     at_zero = program.loss.dual_point(np.zeros(len(program.X)))
     if not (len(program.blocks) and program.X.any() and at_zero.any()):
         return BlockSolution.zero(program, "no block can lower the loss")
+    if not program.loss.is_quadratic:
+        return _by_models(program, tol, max_iter, start, verbose)
     settings = {"tol": tol, "start": start, "verbose": verbose}
     best, n_iter, status = _attempt(program, 0.0, max_iter=max_iter, **settings)
     if best.gap > max(tol, _POOR) and n_iter < max_iter:
@@ -138,6 +146,25 @@ def solve(program, *, tol=1e-7, max_iter=200, start=None, verbose=0):
         if again.gap < best.gap:
             best, status = again, other
     return BlockSolution(best.W, best.multipliers, n_iter, status)
+
+
+def _by_models(program, tol, max_iter, start, verbose):
+    """Minimise a program with another loss than squares."""
+
+    def solve_model(model, **limits):
+        solution = solve(model, verbose=verbose, **limits)
+        return solution.W, solution.multipliers, solution.n_iter
+
+    def relative_gap(program, W, multipliers):
+        value, output = program.objective(W), program.output(W)
+        return certify_blocks(program, output, value, multipliers).relative_gap
+
+    start = np.zeros(program.shape) if start is None else start
+    limits = {"tol": tol, "max_iter": _MODELS * max_iter}
+    run, status = minimise_by_models(
+        program, solve_model, relative_gap, start, **limits
+    )
+    return BlockSolution(run.U, run.multipliers, run.n_iter, status)
 
 
 def _attempt(program, least_shift, *, tol, max_iter, start, verbose):

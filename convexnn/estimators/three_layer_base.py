@@ -1,0 +1,74 @@
+"""What estimators of three-layer networks share: parameters and training."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
+
+from ..samples import collect_samples
+from ..three_layer_training import BLOCK_SOLVERS, ThreeLayerTrainer
+from .validation import TRAINING_CONSTRAINTS, Integral, Interval, Real, StrOptions
+
+__all__ = ["ThreeLayerEstimator"]
+
+
+class ThreeLayerEstimator(BaseEstimator):
+    """Base of estimators that train networks of parallel three-layer sub-networks."""
+
+    _parameter_constraints: dict = {
+        "n_units": [Interval(Integral, 1, None, closed="left")],
+        "beta": [Interval(Real, 0, np.inf, closed="neither")],
+        "cells": TRAINING_CONSTRAINTS["cells"],
+        "solver": [StrOptions({"auto", "active_set", *BLOCK_SOLVERS})],
+        "max_subnetworks": [Interval(Integral, 1, None, closed="left"), None],
+        "warm_start": ["boolean"],
+        **{
+            name: TRAINING_CONSTRAINTS[name]
+            for name in (
+                *("n_cells", "fit_intercept", "tol", "max_iter"),
+                *("verbose", "random_state"),
+            )
+        },
+    }
+
+    def _chosen_solver(self):
+        """Return the solver to use, refusing one that cannot do what is asked."""
+        is_listed = not isinstance(self.cells, str)
+        is_free = not is_listed and self.cells == "auto"
+        if self.solver == "auto":
+            return "active_set" if is_free else next(iter(BLOCK_SOLVERS))
+        if self.solver == "active_set" and not is_free:
+            given = "an array" if is_listed else repr(self.cells)
+            allowed = ", ".join(map(repr, BLOCK_SOLVERS))
+            raise ValueError(
+                f"solver='active_set' finds the cells itself, got cells={given}."
+                f" Allowed: cells='auto', or solver='auto', {allowed}."
+            )
+        return self.solver
+
+    def _trainer(self, X, targets, weights, solver, loss="squared"):
+        """Return what trains a network with the estimator's parameters."""
+        settings = {
+            name: getattr(self, name)
+            for name in (
+                *("n_units", "cells", "n_cells", "max_subnetworks"),
+                *("tol", "max_iter", "verbose", "random_state"),
+            )
+        }
+        samples = collect_samples(
+            *(X, targets, weights), fit_intercept=self.fit_intercept, loss=loss
+        )
+        return ThreeLayerTrainer(samples, solver, loss=loss, **settings)
+
+    def _warn_of_gap(self, trained, solver):
+        if trained.gap > self.tol:
+            warnings.warn(
+                f"Relative duality gap {trained.gap:.3g} above tol={self.tol:g} after "
+                f"{trained.n_iter} iterations of solver={solver!r} ({trained.status}). "
+                "Standardise X and y, or increase max_iter, tol or beta.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
