@@ -8,16 +8,57 @@ two. With it :mod:`convexnn.pricing` climbs these units as it does those of two 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..pricing import relu_price_bound
 
-__all__ = ["ThreeLayerNetwork", "ThreeLayerReLU", "rounded", "three_layer_price_bound"]
+__all__ = [
+    "ThreeLayerNetwork",
+    "ThreeLayerReLU",
+    "parabolic",
+    "rounded",
+    "three_layer_price_bound",
+]
 
 #: Numbers in a block of pre-activations.
 _BLOCK = 2**17
+
+
+def rounded(z, widths):
+    """Return ``(z + sqrt(z^2 + width^2)) / 2``, a rectifier without widths; its slope.
+
+    Its slope is nowhere zero, so that weights that reach no output are still moved.
+    """
+    if widths is None:
+        slope = (z > 0).astype(z.dtype)
+        return z * slope, slope
+    # A layer that is zero everywhere has no spread.
+    widths = np.maximum(widths, np.finfo(z.dtype).tiny ** 0.5)
+    roots = z * z
+    roots += widths * widths
+    np.sqrt(roots, out=roots)
+    value = z + roots
+    value *= 0.5
+    return value, value / roots
+
+
+def parabolic(z, widths):
+    """Return a rectifier with a parabola from -width to width, and its slope.
+
+    Beyond them it is the rectifier itself, which it is without widths.
+    """
+    if widths is None:
+        return rounded(z, None)
+    widths = np.maximum(widths, np.finfo(z.dtype).tiny ** 0.5)
+    slope = z * (0.5 / widths)
+    slope += z.dtype.type(0.5)
+    np.clip(slope, 0, 1, out=slope)
+    value = z * slope
+    value += widths * (slope - slope * slope)
+    return value, slope
 
 
 @dataclass(frozen=True)
@@ -32,9 +73,13 @@ class ThreeLayerReLU:
     ----------
     n_units : int
         Hidden units m of the first layer.
+    rounding : callable, default=rounded
+        What stands for a rectifier while climbing: :func:`rounded` or
+        :func:`parabolic`.
     """
 
     n_units: int
+    rounding: Callable = rounded
 
     name = "three_layer"
     has_cones = True
@@ -109,8 +154,7 @@ class ThreeLayerReLU:
         directions : ndarray of shape (d * m + m, n_directions)
             Weights of both layers, of any norm.
         widths : ndarray of shape (n_directions, 2), default=None
-            Smoothing of either layer, ``(z + sqrt(z^2 + width^2)) / 2``; None for the
-            units as they are.
+            Widths of the `rounding` of either layer; None for the units as they are.
 
         Returns
         -------
@@ -125,9 +169,9 @@ class ThreeLayerReLU:
             first, second = self._split(directions[:, part])
             tile = widths is not None
             width = np.tile(widths[part, 0], self.n_units) if tile else None
-            inner, slopes = rounded(X @ first, width)
+            inner, slopes = self.rounding(X @ first, width)
             hidden = self._sum(inner, second)
-            outer, pull = rounded(hidden, widths[part, 1] if tile else None)
+            outer, pull = self.rounding(hidden, widths[part, 1] if tile else None)
             values[part] = 2 * (v @ outer)
             pull *= 2 * v[:, None]
             shape = (len(X), *second.shape)
@@ -159,21 +203,6 @@ class ThreeLayerReLU:
     def _sum(self, values, second):
         """Return ``sum_j values_j second_j``, of shape (n, n_directions)."""
         return np.einsum("ijk,jk->ik", values.reshape(-1, *second.shape), second)
-
-
-def rounded(z, widths):
-    """Return a rectifier, smoothed where widths are given, and its slope."""
-    if widths is None:
-        slope = (z > 0).astype(z.dtype)
-        return z * slope, slope
-    # A layer that is zero everywhere has no spread.
-    widths = np.maximum(widths, np.finfo(z.dtype).tiny ** 0.5)
-    roots = z * z
-    roots += widths * widths
-    np.sqrt(roots, out=roots)
-    value = z + roots
-    value *= 0.5
-    return value, value / roots
 
 
 def three_layer_price_bound(X, v):

@@ -29,6 +29,11 @@ _FLOOR = 1e-6
 _TINY = 1e-10
 
 
+#: Share of what enters a second rectifier that it has to let pass in a random start;
+#: of weights that do not reach the output only the penalty is left.
+_SILENT = 0.2
+
+
 @dataclass(frozen=True)
 class SubNetworks:
     """Parallel sub-networks ``s_k (sum_j i_kj (X w_kj)_+)_+`` in the solvers' units.
@@ -132,6 +137,10 @@ def random_subnetworks(X, y, n_subnetworks, n_units, random_state, white):
     # One positive unit at least: without any, a sub-network is silent.
     inner[:, 0] = 1.0
     sign = np.where(np.arange(n_subnetworks) % 2, -1.0, 1.0)
+    hidden = SubNetworks(groups, inner, sign).hidden(X)
+    live = np.linalg.norm(np.maximum(hidden, 0), axis=0)
+    is_silent = live <= _SILENT * np.linalg.norm(hidden, axis=0)
+    inner[is_silent] *= -1.0
     units = SubNetworks(groups, inner, sign)
     sizes = np.linalg.norm(units.atoms(X), axis=0)
     wanted = np.linalg.norm(y) / np.sqrt(n_subnetworks)
@@ -197,15 +206,16 @@ def descend(
     if not len(units):
         return units
     d, n_subnetworks, m = units.groups.shape
-    inputs = X @ white
     norms = np.linalg.norm(units.groups, axis=0)
     root = np.sqrt(np.maximum(norms, 1e-30))
     start = (units.groups / root).reshape(d, -1)
     widths = _widths(X, units, start, width)
     split = start.size
+    axes, first, second = _metric(X, loss, beta, start, root.ravel())
+    inputs = X @ axes
 
     def objective(flat):
-        a, b = flat[:split].reshape(d, -1), flat[split:]
+        a, b = first * flat[:split].reshape(d, -1), second * flat[split:]
         values, slopes = rounded(inputs @ a, widths[0])
         shape = (len(inputs), n_subnetworks, m)
         z = np.einsum("ikj,kj->ik", values.reshape(shape), b.reshape(-1, m))
@@ -213,16 +223,16 @@ def descend(
         output = outer @ units.sign
         pull *= units.sign
         pull *= loss.dual_point(output)[:, None]
-        weights = white @ a
         gradient = np.empty_like(flat)
         by_second = np.einsum("ik,ikj->kj", pull, values.reshape(shape))
-        gradient[split:] = beta * b - by_second.ravel()
+        gradient[split:] = second * (beta * b - by_second.ravel())
         slopes *= b
         slopes.reshape(shape)[...] *= pull[:, :, None]
-        by_first = beta * (white.T @ weights)
+        by_first = beta * a
         by_first -= inputs.T @ slopes
+        by_first *= first
         gradient[:split] = by_first.ravel()
-        squares = float(np.vdot(weights, weights) + b @ b)
+        squares = float(np.vdot(a, a) + b @ b)
         return float(loss.value(output)) + 0.5 * beta * squares, gradient
 
     values = []
@@ -239,17 +249,34 @@ def descend(
     flat = minimize(
         objective,
         np.concatenate(
-            [np.linalg.solve(white, start).ravel(), (units.inner * root).ravel()]
+            [(axes.T @ start / first).ravel(), (units.inner * root).ravel() / second]
         ),
         jac=True,
         method="L-BFGS-B",
         callback=follow,
         options={"maxiter": n_steps, "maxcor": 10, "ftol": 1e-12, "gtol": 1e-12},
     ).x
-    a = (white @ flat[:split].reshape(d, -1)).reshape(units.groups.shape)
-    b = flat[split:].reshape(-1, m)
+    a = axes @ (first * flat[:split].reshape(d, -1))
+    a = a.reshape(units.groups.shape)
+    b = (second * flat[split:]).reshape(-1, m)
     inner = np.where(b < 0, -1.0, 1.0)
     return SubNetworks(a * np.abs(b), inner, units.sign).without_zeros()
+
+
+def _metric(X, loss, beta, a, b):
+    """Return axes of the first layers, and scales of both in which curvature is even.
+
+    To second order a unit's loss is about ``b^2 |X a|^2``, so that on raw features
+    some weights are held by the data and others by the penalty.
+    """
+    weighted = np.sqrt(loss.weights)[:, None] * X
+    _, sizes, axes = np.linalg.svd(weighted, full_matrices=True)
+    squares = np.zeros(len(axes))
+    squares[: len(sizes)] = sizes**2
+    first = 1 / np.sqrt(np.multiply.outer(squares, b**2) + beta)
+    values = np.maximum(weighted @ a, 0)
+    second = 1 / np.sqrt(np.einsum("ij,ij->j", values, values) + beta)
+    return axes.T, first, second
 
 
 def _widths(X, units, start, width):

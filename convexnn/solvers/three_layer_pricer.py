@@ -1,27 +1,34 @@
 """Prices of three-layer sub-networks: where to climb from, how, and what comes of it.
 
-Units that cancel each other have narrow maxima, which wide smoothing hides and none
-does not reach, so that climbs begin at several widths. With features of different
-scales the gradient on the sphere points along the largest ones, so that half of the
-climbs go in the coordinates in which the inputs are white.
+Climbs without smoothing end far below the penalty, wherever they begin. From random
+directions the best maxima are found by wide smoothing and many steps; the narrow ones,
+of units that cancel each other, only from close to the sub-networks in use and to the
+maxima of the last dual point. Two ways of rounding the kinks lead to different maxima.
+With features of different scales the gradient on the sphere points along the largest
+ones, so that half of the climbs go in the coordinates in which the inputs are white.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..pricing import SMOOTHED, climb, distinct, draw_starts, maxima_at
+from ..architectures.three_layer import parabolic
+from ..pricing import SMOOTHED, climb, distinct, maxima_at
 from .three_layer_descent import preconditioner
 
 __all__ = ["SubNetworkPricer", "WhiteCoordinates"]
 
-#: First stages of the climbs.
-_FIRST_STAGES = (0, 1, 2)
+#: Stages and steps of each, from random directions and from those near known ones.
+_FAR, _FAR_STEPS = SMOOTHED, 40
+_NEAR, _NEAR_STEPS = SMOOTHED[1:], 20
 
-#: Steps of each stage.
-_STEPS = 20
+#: Norms of the perturbations of known directions.
+_SHAKEN = (0.1, 0.3)
+
+#: Local maxima of the last dual point that the next climbs also begin near.
+_REMEMBERED = 40
 
 
 @dataclass(frozen=True)
@@ -95,6 +102,7 @@ class SubNetworkPricer:
         size = np.linalg.norm(self.white) / np.sqrt(len(self.white))
         self.coordinates = WhiteCoordinates(architecture, self.white / size)
         self.coarse_white = (X @ self.coordinates.white).astype(np.float32)
+        self.remembered = np.zeros(((X.shape[1] + 1) * architecture.n_units, 0))
 
     def price(self, v, near):
         """Return distinct local maxima of the price of a dual point.
@@ -111,39 +119,55 @@ class SubNetworkPricer:
         LocalMaxima
             In descending order.
         """
-        m = self.architecture.n_units
-        known = np.zeros(((self.X.shape[1] + 1) * m, 0))
+        known = self.remembered
         near = near.without_zeros()
         if len(near):
-            known = self.architecture.directions(near.groups, near.inner)
+            used = self.architecture.directions(near.groups, near.inner)
+            known = np.concatenate([used, known], axis=1)
+        n_starts = -(-self.n_starts // 8)
         ends = [known]
-        n_starts = -(-self.n_starts // (2 * len(_FIRST_STAGES)))
-        for first in _FIRST_STAGES:
-            stages = SMOOTHED[first:]
-            starts = self._drawn(n_starts, known)
-            climbed = climb(
-                self.architecture, self.coarse, v, starts, stages=stages, n_steps=_STEPS
-            )
-            ends.append(climbed.astype(float))
-            starts = self._drawn(n_starts, self.coordinates.into(known))
-            climbed = climb(
-                *(self.coordinates, self.coarse_white, v, starts),
-                stages=stages,
-                n_steps=_STEPS,
-            )
-            ends.append(self.coordinates.out(climbed.astype(float)))
-        return self.at(v, self._balanced(np.concatenate(ends, axis=1)))
+        for rounding in (self.architecture.rounding, parabolic):
+            starts = self._drawn(n_starts), self._drawn(n_starts)
+            ends += self._climbed(v, starts, rounding, _FAR, _FAR_STEPS)
+        starts = [self._shaken(known, 2 * n_starts, k) for k in range(2)]
+        ends += self._climbed(v, starts, parabolic, _NEAR, _NEAR_STEPS)
+        maxima = self.at(v, self._balanced(np.concatenate(ends, axis=1)))
+        self.remembered = maxima.directions[:, :_REMEMBERED]
+        return maxima
+
+    def _climbed(self, v, starts, rounding, stages, n_steps):
+        """Return where climbs in the coordinates of the inputs and in white ones end.
+
+        The starts of both are given in the coordinates they climb in.
+        """
+        architecture = replace(self.architecture, rounding=rounding)
+        white = replace(self.coordinates, architecture=architecture)
+        settings = {"stages": stages, "n_steps": n_steps}
+        plain = climb(architecture, self.coarse, v, starts[0], **settings)
+        climbed = climb(white, self.coarse_white, v, starts[1], **settings)
+        return plain.astype(float), white.out(climbed.astype(float))
 
     def at(self, v, directions):
         """Return the distinct ones of some directions with their prices."""
         return distinct(maxima_at(self.architecture, self.X, v, directions))
 
-    def _drawn(self, n_starts, known):
-        drawn = draw_starts(np.eye(len(known)), n_starts, self.random_state, known)
+    def _drawn(self, n_starts):
+        drawn = self.random_state.standard_normal((len(self.remembered), n_starts))
         # Layers of equal norm: those of the inputs have more entries.
-        m = self.architecture.n_units
-        drawn[-m:, :n_starts] *= np.sqrt(self.X.shape[1])
+        drawn[-self.architecture.n_units :] *= np.sqrt(self.X.shape[1])
         return drawn
+
+    def _shaken(self, known, n_starts, is_white):
+        """Return perturbed known directions, in white coordinates if so asked."""
+        if not known.shape[1]:
+            return known
+        chosen = known[:, self.random_state.randint(known.shape[1], size=n_starts)]
+        if is_white:
+            chosen = self.coordinates.into(chosen)
+        chosen = chosen / np.linalg.norm(chosen, axis=0)
+        noise = self.random_state.standard_normal(chosen.shape)
+        size = np.resize(_SHAKEN, n_starts) / np.sqrt(len(chosen))
+        return chosen + size * noise
 
     def _balanced(self, directions):
         groups, inner = self.architecture.subnetworks(directions)
