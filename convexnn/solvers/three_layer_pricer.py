@@ -14,14 +14,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..architectures.three_layer import parabolic
+from ..architectures.three_layer import parabolic, rounded
 from ..pricing import SMOOTHED, climb, distinct, maxima_at
 from .three_layer_descent import preconditioner
 
 __all__ = ["SubNetworkPricer", "WhiteCoordinates"]
 
-#: Stages and steps of each, from random directions and from those near known ones.
-_FAR, _FAR_STEPS = SMOOTHED, 40
+#: Rounding and first stage of the climbs from random directions, stages of those from
+#: near known ones, and steps of a stage. Wide smoothing hides maxima where rows tie.
+_FAR, _FAR_STEPS = ((rounded, 0), (parabolic, 0), (parabolic, 2)), 40
 _NEAR, _NEAR_STEPS = SMOOTHED[1:], 20
 
 #: Norms of the perturbations of known directions.
@@ -126,9 +127,9 @@ class SubNetworkPricer:
             known = np.concatenate([used, known], axis=1)
         n_starts = -(-self.n_starts // 8)
         ends = [known]
-        for rounding in (self.architecture.rounding, parabolic):
+        for rounding, first in _FAR:
             starts = self._drawn(n_starts), self._drawn(n_starts)
-            ends += self._climbed(v, starts, rounding, _FAR, _FAR_STEPS)
+            ends += self._climbed(v, starts, rounding, SMOOTHED[first:], _FAR_STEPS)
         starts = [self._shaken(known, 2 * n_starts, k) for k in range(2)]
         ends += self._climbed(v, starts, parabolic, _NEAR, _NEAR_STEPS)
         maxima = self.at(v, self._balanced(np.concatenate(ends, axis=1)))

@@ -48,10 +48,15 @@ _ENTERING = 40
 
 #: Smoothing and most steps of the descents from random sub-networks and in rounds.
 _FIRST_STAGES = (
-    *((0.0, 60), (0.1, 1000), (0.03, 300), (0.01, 300)),
-    *((0.003, 200), (0.001, 200), (0.0, 300)),
+    *((0.0, 60), (0.1, 1000), (0.03, 300), (0.01, 300), (0.003, 200)),
+    *((0.001, 200), (0.0003, 200), (0.0001, 200), (0.0, 300)),
 )
-_STAGES = ((0.01, 150), (0.003, 150), (0.001, 150), (0.0, 200))
+_STAGES = ((0.01, 300), (0.003, 300), (0.001, 300), (0.0003, 300), (0.0, 300))
+
+#: Those of rounds while the gap is above a half: the cells are so narrow that smoothing
+#: more would undo what is known.
+_FINE_STAGES = ((0.001, 300), (0.0003, 300), (0.0001, 300), (0.0, 400))
+_WIDE_GAP = 0.5
 
 _LAST_STAGES = ((0.001, 100), (0.0003, 200), (0.0, 200))
 
@@ -297,7 +302,8 @@ class _Search:
         self.consider(units)
         units = self.polished(units)
         self.consider(units)
-        units = self.descended(units, _STAGES, _SLOWER)
+        stages = _FINE_STAGES if self.gap > _WIDE_GAP else _STAGES
+        units = self.descended(units, stages, _SLOWER)
         self.consider(self.weighed(units, len(units)))
 
     def weighed(self, units, n_known):
