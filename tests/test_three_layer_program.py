@@ -4,7 +4,12 @@ import cvxpy
 import numpy as np
 import pytest
 
-from convexnn.architectures.three_layer import ThreeLayerReLU, three_layer_price_bound
+from convexnn.architectures.three_layer import (
+    ThreeLayerReLU,
+    parabolic,
+    rounded,
+    three_layer_price_bound,
+)
 from convexnn.arrangement_counts import (
     first_layer_bound,
     layer_bounds,
@@ -138,7 +143,7 @@ def test_listed_blocks_hold_every_network_and_bound_every_price():
     random_state, white = np.random.RandomState(0), preconditioner(X)
     units = random_subnetworks(X, loss.y, 30, 2, random_state, white)
     for width in (0.1, 0.01, 0.001, 0.0):
-        units = descend(X, loss, BETA, units, white=white, width=width, n_steps=300)
+        units = descend(X, loss, BETA, units, width=width, n_steps=300)
     assert units.value(X, loss, BETA) >= optimum * (1 - 1e-7)
     assert units.value(X, loss, BETA) <= optimum * (1 + 1e-2)
     v = loss.dual_point(np.zeros(4))
@@ -172,12 +177,43 @@ def test_duality_of_block_prices_for_any_multipliers():
         assert (atoms <= bounds * sizes + 1e-8).all()
 
 
+def test_random_subnetworks_reach_the_output():
+    X, loss = problem(n=30, d=4)
+    X = X * [1e3, 1, 1, 1e-2] + [0, 5, 0, 0]
+    random_state = np.random.RandomState(0)
+    units = random_subnetworks(X, loss.y, 200, 3, random_state, preconditioner(X))
+    hidden = np.linalg.norm(units.hidden(X), axis=0)
+    assert (np.linalg.norm(units.atoms(X), axis=0) > 0.2 * hidden).all()
+
+
+def test_descent_on_features_of_very_different_scales():
+    X, loss = problem(n=30, d=4)
+    X, random_state = X * [1e4, 1e2, 1, 1e-2], np.random.RandomState(0)
+    units = random_subnetworks(X, loss.y, 30, 3, random_state, preconditioner(X))
+    for width in (0.1, 0.01, 0.001, 0.0):
+        units = descend(X, loss, 1e-3, units, width=width, n_steps=300)
+    # Weights on the large features cost next to nothing.
+    assert units.value(X, loss, 1e-3) < 0.02 * loss.value(np.zeros(30))
+
+
+@pytest.mark.parametrize("rounding", [rounded, parabolic])
+def test_roundings_approach_the_rectifier_from_above(rounding):
+    z = np.linspace(-2, 2, 41)
+    value, slope = rounding(z, np.full(41, 0.5))
+    assert (value >= np.maximum(z, 0)).all()
+    assert (value <= np.maximum(z, 0) + 0.25).all()
+    ahead, behind = (rounding(z + t, np.full(41, 0.5))[0] for t in (1e-6, -1e-6))
+    np.testing.assert_allclose(slope, (ahead - behind) / 2e-6, atol=1e-5)
+    np.testing.assert_array_equal(rounding(z, None)[0], np.maximum(z, 0))
+
+
+@pytest.mark.parametrize("rounding", [rounded, parabolic])
 @pytest.mark.parametrize("smoothed", [False, True])
 @pytest.mark.parametrize("white", [False, True])
-def test_gradients_of_correlations(white, smoothed):
+def test_gradients_of_correlations(white, smoothed, rounding):
     X, _ = problem(n=9, d=3)
     rng = np.random.default_rng(0)
-    architecture = ThreeLayerReLU(4)
+    architecture = ThreeLayerReLU(4, rounding)
     if white:
         T = rng.standard_normal((3, 3))
         architecture, X = WhiteCoordinates(architecture, T), X @ T

@@ -29,8 +29,7 @@ _FLOOR = 1e-6
 _TINY = 1e-10
 
 
-#: Share of what enters a second rectifier that it has to let pass in a random start;
-#: of weights that do not reach the output only the penalty is left.
+#: Share of what enters a second rectifier that it has to let pass in a random start.
 _SILENT = 0.2
 
 
@@ -110,6 +109,8 @@ def random_subnetworks(X, y, n_subnetworks, n_units, random_state, white):
     """Draw sub-networks of both signs, of about the size of the targets.
 
     Half of them are Gaussian, half so in the coordinates in which the inputs are white.
+    Those whose second rectifier would let next to nothing pass are turned over: silent
+    ones would be scaled up, and only the penalty moves them.
 
     Parameters
     ----------
@@ -149,11 +150,7 @@ def random_subnetworks(X, y, n_subnetworks, n_units, random_state, white):
 
 
 def preconditioner(X):
-    """Return the matrix T for which the columns of ``X T`` are nearly white.
-
-    Features of very different scales, as raw data have, make a quasi-Newton method
-    slow; in the coordinates ``inverse(T) a`` it is not. The penalty stays that of a.
-    """
+    """Return the matrix T for which the columns of ``X T`` are nearly white."""
     scales = np.sqrt(np.mean(X**2, axis=0))
     scales = np.where(scales > 0, scales, 1.0)
     scaled = X / scales
@@ -168,7 +165,6 @@ def descend(
     beta,
     units,
     *,
-    white,
     width=0.0,
     n_steps=100,
     least=0.0,
@@ -186,8 +182,6 @@ def descend(
         Penalty.
     units : SubNetworks
         Where to start.
-    white : ndarray of shape (d, d)
-        From :func:`preconditioner`.
     width : float, default=0.0
         Width of the smoothing of each rectifier, relative to the root mean square of
         what enters it at the start; 0 for the rectifiers as they are.
@@ -266,8 +260,9 @@ def descend(
 def _metric(X, loss, beta, a, b):
     """Return axes of the first layers, and scales of both in which curvature is even.
 
-    To second order a unit's loss is about ``b^2 |X a|^2``, so that on raw features
-    some weights are held by the data and others by the penalty.
+    To second order a unit's loss is about ``b^2 |X a|^2``: with features of very
+    different scales the data hold some weights and the penalty the others, and in
+    coordinates in which either alone is even a quasi-Newton method is slow.
     """
     weighted = np.sqrt(loss.weights)[:, None] * X
     _, sizes, axes = np.linalg.svd(weighted, full_matrices=True)

@@ -216,7 +216,6 @@ class _Search:
         for width, n_steps in stages:
             units = descend(
                 *(self.X, self.loss, self.beta, units),
-                white=self.white,
                 width=width,
                 n_steps=n_steps,
                 least=least,
@@ -409,7 +408,6 @@ class _Search:
         for width, n_steps in _STAGES:
             trained = descend(
                 *(self.X, self.loss, self.beta, trained),
-                white=self.white,
                 width=width,
                 n_steps=n_steps,
                 least=_SLOWER,
