@@ -232,7 +232,7 @@ def write(rows, folder):
     data = folder / "data"
     every = [FIELDS, *([row.get(field, "") for field in FIELDS] for row in rows)]
     write_table(data, "three_layer_uci", every)
-    for part in PARTS:
+    for part in dict.fromkeys(row["part"] for row in rows):
         write_table(data, f"three_layer_uci_{part}", table(rows, part))
     write_environment(data, "three_layer_uci", beta=BETA, n_units=N_UNITS)
     draw(rows, folder / "images" / "three_layer_uci.png")
