@@ -20,6 +20,8 @@ def make_data(seed=0, n=40, n_classes=2):
     return X, np.array(list("abc"))[np.searchsorted(edges, f)]
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
 @parametrize_with_checks([ThreeLayerConvexClassifier(n_units=2, beta=1.0, tol=0.05)])
 def test_scikit_learn_contract(estimator, check):
     check(estimator)
@@ -55,6 +57,7 @@ def test_objective_is_that_of_the_networks(loss, n_classes):
     assert model.score(X, y) > 0.8
 
 
+@pytest.mark.filterwarnings("ignore:Relative duality gap:UserWarning")
 @pytest.mark.parametrize("loss", LOSS_NAMES)
 def test_given_blocks_agree_with_cvxpy(loss):
     X, y = make_data(1, n=25)

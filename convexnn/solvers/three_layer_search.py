@@ -29,6 +29,7 @@ from .three_layer_pricer import SubNetworkPricer
 
 __all__ = ["FoundSubNetworks", "search"]
 
+_REACHED = "tolerance reached"
 _ZERO = "the zero network is optimal"
 
 #: Rounds after which the search ends, whatever `max_iter` allows.
@@ -165,7 +166,7 @@ def search(
         entering = run.price()
         run.report()
         if run.gap <= tol and run.is_confirmed():
-            status = "tolerance reached"
+            status = _REACHED
             break
         if run.n_waited >= _PATIENCE:
             status = "no progress"
@@ -174,6 +175,8 @@ def search(
             run.start_again(run.wider.pop(0))
         else:
             run.improve(entering)
+    if status != _REACHED:
+        run.settle()
     return run.finish(status, max_subnetworks)
 
 
@@ -292,7 +295,19 @@ class _Search:
             return False
         largest = self.pricer.price(self.dual_point, self.best).largest
         self.bound_by(self.dual_point, max(self.largest, largest), True)
+        if self.gap > self.tol:
+            return False
+        self.settle()
         return self.gap <= self.tol
+
+    def settle(self):
+        """Descend as far as rounding lets; bound the optimum anew if that refutes it."""
+        self.descended(self.best, _LAST_STAGES, 0.0)
+        self.consider(self.weighed(self.best, len(self.best)))
+        self.forget_refuted()
+        if self.dual_point is None:
+            v = self.loss.dual_point(self.best.output(self.X))
+            self.bound_by(v, self.pricer.price(v, self.best).largest)
 
     def improve(self, entering):
         """Let sub-networks enter, polish where that is cheap, descend, merge."""
@@ -373,12 +388,6 @@ class _Search:
 
     def finish(self, status, max_subnetworks):
         """Return the best network with its certificate."""
-        self.descended(self.best, _LAST_STAGES, 0.0)
-        self.consider(self.weighed(self.best, len(self.best)))
-        self.forget_refuted()
-        if self.dual_point is None:
-            v = self.loss.dual_point(self.best.output(self.X))
-            self.bound_by(v, self.pricer.price(v, self.best).largest)
         best, is_capped, gap = self.best.without_zeros(), False, self.gap
         if max_subnetworks is not None and len(best) > max_subnetworks:
             best, is_capped = self._cut(best, max_subnetworks), True
