@@ -301,7 +301,7 @@ class _Search:
         return self.gap <= self.tol
 
     def settle(self):
-        """Descend as far as rounding lets; bound the optimum anew if that refutes it."""
+        """Descend to rounding; bound the optimum anew if that refutes the bound."""
         self.descended(self.best, _LAST_STAGES, 0.0)
         self.consider(self.weighed(self.best, len(self.best)))
         self.forget_refuted()
