@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from .architectures import ARCHITECTURES
 from .estimators.validation import (
+    REGRESSION_CONSTRAINTS,
     TRAINING_CONSTRAINTS,
     Interval,
     Real,
@@ -115,7 +116,11 @@ class ReLUPath:
 
 
 @validate_params(
-    {**PATH_CONSTRAINTS, "sample_weight": ["array-like", None]},
+    {
+        **PATH_CONSTRAINTS,
+        **REGRESSION_CONSTRAINTS,
+        "sample_weight": ["array-like", None],
+    },
     prefer_skip_nested_validation=True,
 )
 def relu_path(
@@ -125,6 +130,8 @@ def relu_path(
     betas=100,
     beta_min_ratio=1e-4,
     sample_weight=None,
+    loss="squared",
+    epsilon=1.35,
     activation="relu",
     solver="auto",
     cells="auto",
@@ -154,7 +161,7 @@ def relu_path(
     ----------
     X : array-like of shape (n_samples, n_features)
         Inputs, dense and finite, scaled as they are to be: nothing is standardised.
-    y : array-like of shape (n_samples,)
+    y : array-like of shape (n_samples,) or (n_samples, n_targets)
         Targets, finite.
     betas : int or array-like of shape (n_betas,), default=100
         Number of penalties, evenly spaced on a logarithmic scale from beta_max down,
@@ -163,7 +170,7 @@ def relu_path(
         Smallest penalty divided by the largest, in (0, 1], where `betas` is a number.
     sample_weight : array-like of shape (n_samples,), default=None
         Non-negative weights s, ones by default.
-    activation, solver, cells, n_cells, fit_intercept
+    loss, epsilon, activation, solver, cells, n_cells, fit_intercept
         Of :class:`~convexnn.ConvexReLURegressor`.
     tol : float, default=1e-3
         Bound on the relative duality gap, (primal - dual) / primal, of every network,
@@ -203,11 +210,13 @@ def relu_path(
     True
     """
     backend = select_backend(solver, activation, solver_options or ())
-    X, y = check_samples(None, X, y)
+    X, y = check_samples(None, X, y, multi_output=True)
     weights = check_weights(sample_weight, X)
     trainer = Trainer(
-        collect_samples(X, y, weights, fit_intercept=fit_intercept),
+        collect_samples(X, y, weights, fit_intercept=fit_intercept, loss=loss),
         backend,
+        loss=loss,
+        epsilon=epsilon,
         architecture=ARCHITECTURES[activation],
         cells=cells,
         n_cells=n_cells,

@@ -92,6 +92,9 @@ BAD_DATA = {
     "1-D X": ((X[:, 0], Y), ValueError, "Expected 2D array, got 1D array"),
     "3-D X": ((X[:, :, None], Y), ValueError, "dim 3"),
     "words in y": ((X, ["red"] * 12), ValueError, "could not convert string to float"),
+    "sparse y": ((X, sparse.csr_array(Y[:, None])), ValueError, "(?i)dense|sparse"),
+    "no targets": ((X, np.empty((12, 0))), ValueError, r"0 feature|1d array"),
+    "3-D y": ((X, Y[:, None, None]), ValueError, "dim 3"),
     "few targets": ((X, Y[:5]), ValueError, r"inconsistent numbers.*\[12, 5\]"),
     "huge y": ((X, Y * 1e200), ValueError, r"y must not exceed 1e\+150.*e\+200"),
 }
@@ -298,9 +301,12 @@ def test_a_column_of_targets_is_read_with_a_warning():
     np.testing.assert_array_equal(fitted.predict(X), model().fit(X, Y).predict(X))
 
 
-def test_several_targets_are_refused():
+@pytest.mark.parametrize(
+    "parameters", [{"cells": "sampled"}, {"activation": "gated_relu"}]
+)
+def test_several_targets_are_refused_for_listed_cells(parameters):
     with pytest.raises(ValueError, match=r"should be a 1d array.*\(12, 2\)"):
-        model().fit(X, np.column_stack([Y, Y]))
+        model(**parameters).fit(X, np.column_stack([Y, Y]))
 
 
 @every_backend

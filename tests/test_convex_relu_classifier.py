@@ -28,7 +28,7 @@ OF_MARGINS = {
 @parametrize_with_checks(
     [
         ConvexReLUClassifier(),
-        ConvexReLUClassifier(loss="squared_hinge"),
+        ConvexReLUClassifier(loss="squared_hinge", cells="sampled", n_cells=5),
         ConvexReLUClassifier(loss="hinge", cells="sampled", n_cells=5, tol=0.01),
         ConvexReLUClassifier(activation="gated_relu"),
     ]

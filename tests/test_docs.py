@@ -23,6 +23,12 @@ def test_page_on_backends(monkeypatch):
     assert outcome.failed == 0
 
 
+def test_page_on_classification():
+    outcome = doctest.testfile(str(DOCS / "classification.rst"), module_relative=False)
+    assert outcome.attempted > 10
+    assert outcome.failed == 0
+
+
 def test_code_of_the_start_page(capsys):
     lines = (DOCS / "index.rst").read_text().splitlines()
     first = lines.index(".. code-block:: python") + 2

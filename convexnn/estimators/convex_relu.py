@@ -26,9 +26,11 @@ class ConvexReLURegressor(TwoLayerRegressor):
         \frac12 \sum_i s_i (f(x_i) - y_i)^2
         + \frac{\beta}{2} \sum_j \left(\|w_j\|_2^2 + b_j^2 + a_j^2\right),
 
-    a sum over samples with weights :math:`s_i`, over all networks of any width. The
-    gap to the optimum is then an estimate, of scope "search". Over the networks whose
-    units keep to given activation patterns (`cells`) it is rigorous. That problem is
+    a sum over samples with weights :math:`s_i`, over all networks of any width. For
+    targets of shape (n_samples, q) one network has q outputs, and the squares of
+    residuals and of :math:`a_j` are those of norms of vectors. The gap to the optimum
+    then is an estimate, of scope "search". Over networks whose units keep to given
+    activation patterns (`cells`) it is rigorous. For one target that problem is
     the convex group lasso with cone constraints
 
     .. math::
@@ -104,9 +106,10 @@ class ConvexReLURegressor(TwoLayerRegressor):
     ----------
     coefs_ : list of ndarray
         Hidden weights W of shape (n_features, n_neurons) and output weights a of
-        shape (n_neurons, 1); only units that are not zero.
+        shape (n_neurons, n_targets); only units that are not zero.
     intercepts_ : list of ndarray
-        Hidden biases b of shape (n_neurons,) and output intercept c of shape (1,).
+        Hidden biases b of shape (n_neurons,) and output intercepts c of shape
+        (n_targets,).
     gates_ : ndarray of shape (n_inputs, n_neurons)
         Gates of the units, bias row last. Only for "gated_relu".
     n_neurons_ : int
@@ -219,8 +222,9 @@ class ConvexReLURegressor(TwoLayerRegressor):
         ----------
         X : array-like of shape (n_samples, n_features)
             Inputs, dense and finite.
-        y : array-like of shape (n_samples,)
-            Targets, finite.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Targets, finite; several only where all cells are searched. A single
+            column is read as a vector, with a DataConversionWarning.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights. A weight of 2 equals a repeated row, a weight of 0
             an absent one.

@@ -73,8 +73,9 @@ class ConvexReLURegressorCV(PenaltyChoice, TwoLayerRegressor):
     betas_ : ndarray of shape (n_betas,)
         Penalties that were tried, in descending order.
     mse_path_ : ndarray of shape (n_betas, n_folds)
-        Mean squared error on the left-out part of each fold, weighted where sample
-        weights are given; nan for folds whose left-out weights are all 0.
+        Mean squared error on the left-out part of each fold, over the targets too and
+        under either loss, weighted where sample weights are given; nan for folds
+        whose left-out weights are all 0.
     objective_path_, gap_path_, n_neurons_path_ : ndarray of shape (n_betas, n_folds)
         Objective, relative duality gap and number of neurons of each network on the
         path of each fold.
@@ -177,8 +178,9 @@ class ConvexReLURegressorCV(PenaltyChoice, TwoLayerRegressor):
         ----------
         X : array-like of shape (n_samples, n_features)
             Inputs, dense and finite.
-        y : array-like of shape (n_samples,)
-            Targets, finite.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Targets, finite; several only where all cells are searched. A single
+            column is read as a vector, with a DataConversionWarning.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights, in training and in the errors of the left-out parts.
             A weight of 2 equals a repeated row in the same fold, a weight of 0 an

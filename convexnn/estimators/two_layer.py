@@ -185,7 +185,7 @@ class TwoLayerRegressor(RegressorMixin, TwoLayerEstimator):
 
         Returns
         -------
-        ndarray of shape (n_samples,)
+        ndarray of shape (n_samples,) or (n_samples, n_targets)
             Predictions, in float32 if the network and `X` are.
         """
         return self._outputs(X)
