@@ -20,7 +20,7 @@ LISTED = {"cells": "sampled", "n_cells": 5}
 
 @parametrize_with_checks(
     [
-        ConvexReLUClassifierCV(betas=2, beta_min_ratio=0.5, cv=2, tol=0.1),
+        ConvexReLUClassifierCV(betas=(5.0,), cv=2, tol=0.1),
         ConvexReLUClassifierCV(betas=3, cv=3, loss="squared_hinge", **GATED),
     ]
 )
