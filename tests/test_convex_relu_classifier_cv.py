@@ -185,3 +185,20 @@ def test_bad_parameters_leave_the_former_fit(parameters, message):
         model.fit(X[:, :2], y)
     assert vars(model).keys() == before.keys()
     assert all(vars(model)[key] is value for key, value in before.items())
+
+
+@pytest.mark.parametrize(
+    ("scoring", "label"),
+    [("log_loss", "left-out log loss"), ("accuracy", "left-out error rate")],
+)
+def test_display_names_the_errors(binary, scoring, label):
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    from convexnn.plotting import RegularizationPathDisplay
+
+    model = ConvexReLUClassifierCV(scoring=scoring, **SHORT, **GATED).fit(*binary)
+    display = RegularizationPathDisplay.from_estimator(model)
+    assert display.axes_[0].get_ylabel() == label
+    drawn = display.axes_[0].lines[0].get_ydata()
+    np.testing.assert_allclose(drawn, model.error_path_.mean(axis=1))
+    matplotlib.pyplot.close(display.figure_)
