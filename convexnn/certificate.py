@@ -156,7 +156,7 @@ def price_groups(program, v, *, threshold=0.0, wanted=1, multipliers=None, cache
     ----------
     program : ConvexProgram
         Program whose groups are priced.
-    v : ndarray of shape (n,)
+    v : ndarray of shape (n,) or (n, q)
         Dual point.
     threshold : float, default=0.0
         Bounds at or below it are not refined.
@@ -173,7 +173,7 @@ def price_groups(program, v, *, threshold=0.0, wanted=1, multipliers=None, cache
         Bounds of all groups.
     """
     correlations = program.correlations(v)
-    bounds = np.linalg.norm(correlations, axis=0)
+    bounds = program.dual_norms(correlations)
     if not program.has_cones:
         return Prices(bounds, np.ones(len(bounds), dtype=bool))
     if multipliers is not None:
@@ -229,7 +229,7 @@ def certify(program, U, *, wanted=1, multipliers=None, cache=None):
     ----------
     program : ConvexProgram
         Program the point belongs to.
-    U : ndarray of shape (d, n_groups)
+    U : ndarray of shape (d, n_groups) or (d, n_groups, q)
         Point to certify, not necessarily feasible.
     wanted : int, default=1
         See :func:`price_groups`; prices are refined above ``beta``.

@@ -181,9 +181,31 @@ class ConvexProgram:
         """Return ``X' (2 D - I) multipliers`` per group, of shape (d, n_groups)."""
         return self.X.T @ (self.side * multipliers)
 
+    def norms(self, U):
+        """Return the norm of every group that is penalised, of shape (n_groups,)."""
+        return np.linalg.norm(U, axis=0)
+
+    def dual_norms(self, W):
+        """Return the norms dual to these, whose largest is a price: (n_groups,)."""
+        return np.linalg.norm(W, axis=0)
+
+    def shrink(self, U, threshold):
+        """Return the proximal map of the norms times a threshold."""
+        norms = self.norms(U)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return U * np.where(norms > 0, np.maximum(1 - threshold / norms, 0), 0)
+
+    def factored(self, U):
+        """Return a program whose groups are units, and the point in it: these."""
+        return self, U
+
+    def collected(self, units, V):
+        """Return the point of this program from one of the program of its units."""
+        return V
+
     def penalty(self, U):
         """Return ``beta * sum_g norm2(u_g)``."""
-        return self.beta * float(np.linalg.norm(U, axis=0).sum())
+        return self.beta * float(self.norms(U).sum())
 
     def objective(self, U):
         """Return the program's objective at U, feasible or not."""

@@ -6,7 +6,7 @@ the estimators, the path and the cross-validation all go it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 
 import numpy as np
@@ -25,6 +25,7 @@ from .program import heads_of, lengths_of, pool
 from .samples import Samples
 from .solvers import Backend, solve_program
 from .solvers.driver import cap_width
+from .solvers.registry import check_several_outputs
 
 __all__ = ["Trained", "Trainer"]
 
@@ -225,6 +226,10 @@ class Trainer:
 
     def _reach(self, beta, start=None, known=None):
         """Return program, point, price of the zero network, and what is known."""
+        if self.samples.y.ndim == 2:
+            check_several_outputs(
+                self.backend, self.architecture.name, self._form.name
+            )
         is_free = isinstance(self.cells, str) and self.cells == "auto"
         reach = self._search if self.backend.search and is_free else self._solve
         with _linear_algebra_threads().limit(limits=1, user_api="blas"):
@@ -232,7 +237,7 @@ class Trainer:
 
     def _solve(self, beta, start, known):
         """Solve the program over the listed cells."""
-        if self.samples.y.ndim == 2:
+        if self._form.name == "vector_relu":
             raise ValueError(
                 "y with several columns (targets, or more than two classes) needs "
                 "cells='auto' and a solver that searches the cells ('auto', "
@@ -246,7 +251,9 @@ class Trainer:
             start = self._form.locate(program, start, self.samples)
         point = solve_program(program, self.backend, start=start, **self._settings)
         at_zero = program.loss.dual_point(np.zeros_like(self.samples.y))
-        return program, point, price_groups(program, at_zero).largest, known
+        price = price_groups(program, at_zero).largest
+        program, U = program.factored(point.U)
+        return program, replace(point, U=U), price, known
 
     def _search(self, beta, start, known):
         """Train a network whose cells the backend finds itself."""

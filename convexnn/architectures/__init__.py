@@ -20,6 +20,7 @@ One architecture a file; :data:`ARCHITECTURES` names them by activation.
 from .convolutional_relu import ConvolutionalReLU
 from .gated_relu import GatedReLU
 from .relu import ReLU
+from .vector_gated_relu import VectorGatedReLU
 from .vector_relu import VectorReLU
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "ConvolutionalReLU",
     "GatedReLU",
     "ReLU",
+    "VectorGatedReLU",
     "VectorReLU",
 ]
 
@@ -35,4 +37,4 @@ __all__ = [
 ARCHITECTURES = {"relu": ReLU(), "gated_relu": GatedReLU()}
 
 #: Their forms for several outputs, by the name of the form for one.
-SEVERAL_OUTPUTS = {"relu": VectorReLU()}
+SEVERAL_OUTPUTS = {"relu": VectorReLU(), "gated_relu": VectorGatedReLU()}

@@ -37,13 +37,16 @@ class GatedReLU:
 
     def locate(self, program, network, samples):
         """Return a point of the program from a gated network on matching gates."""
+        directions = program_directions(network, samples)
+        cells = self.nearest_cells(program, network, samples)
+        return sum_into_groups(program, network, directions, cells)
+
+    def nearest_cells(self, program, network, samples):
+        """Return the cell whose pattern differs least from each unit's gate."""
         gates = network.gates
         if samples.has_bias:
             gates = np.vstack([gates, network.gate_bias])
         open_ = (samples.X @ gates >= 0).astype(float)
         patterns = program.cells.patterns.astype(float)
         disagreement = open_.T @ (1 - patterns) + (1 - open_).T @ patterns
-        directions = program_directions(network, samples)
-        return sum_into_groups(
-            program, network, directions, disagreement.argmin(axis=1)
-        )
+        return disagreement.argmin(axis=1)

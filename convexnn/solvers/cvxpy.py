@@ -16,9 +16,11 @@ from ..losses import (
     HingeLoss,
     HuberLoss,
     LogisticLoss,
+    MultinomialLoss,
     SquaredHingeLoss,
     SquaredLoss,
 )
+from ..nuclear_norm_program import NuclearNormProgram
 from .solution import Solution, SolverError
 
 __all__ = ["express_loss", "solve"]
@@ -93,43 +95,71 @@ def solve(program, *, tol, max_iter, start=None, verbose=0, options=None):
     if inside is not None and inside.dual_value is not None:
         multipliers = np.maximum(inside.dual_value, 0)
     n_iter = getattr(problem.solver_stats, "num_iters", None)
-    return Solution(np.asarray(U.value), int(n_iter or 1), problem.status, multipliers)
+    return Solution(U.value.reshape(program.shape), int(n_iter or 1), problem.status, multipliers)
 
 
 def express_loss(loss, output):
     """Return a loss of an output, whose intercept is part of it, as cvxpy knows it."""
     if isinstance(loss, SquaredLoss):
-        residual = cvxpy.multiply(np.sqrt(loss.weights), output - loss.y)
+        roots = np.sqrt(_beside(loss.weights, loss.y))
+        residual = cvxpy.multiply(roots, output - loss.y)
         return 0.5 * cvxpy.sum_squares(residual)
     if isinstance(loss, HuberLoss):
         values = 0.5 * cvxpy.huber(output - loss.y, loss.epsilon)
-        return loss.weights @ values
+        return cvxpy.sum(loss.weights @ values)
+    if isinstance(loss, MultinomialLoss):
+        chosen = cvxpy.sum(cvxpy.multiply(loss.y, output), axis=1)
+        return loss.weights @ (cvxpy.log_sum_exp(output, axis=1) - chosen)
     margins = cvxpy.multiply(loss.y, output)
     if isinstance(loss, LogisticLoss):
-        return loss.weights @ cvxpy.logistic(-margins)
+        return cvxpy.sum(loss.weights @ cvxpy.logistic(-margins))
     if isinstance(loss, SquaredHingeLoss):
-        return 0.5 * (loss.weights @ cvxpy.square(cvxpy.pos(1 - margins)))
+        squares = cvxpy.square(cvxpy.pos(1 - margins))
+        return 0.5 * cvxpy.sum(loss.weights @ squares)
     if isinstance(loss, HingeLoss):
-        return loss.weights @ cvxpy.pos(1 - margins)
+        return cvxpy.sum(loss.weights @ cvxpy.pos(1 - margins))
     raise SolverError(f"solver='cvxpy' cannot express {type(loss).__name__}.")
 
 
 def _build(program):
     """Return the problem, its variable, and the constraint of the cones (or None)."""
-    loss = program.loss
+    if isinstance(program, NuclearNormProgram):
+        return _build_nuclear_norms(program)
     U = cvxpy.Variable(program.shape)
     values = program.X @ U
-    output = cvxpy.multiply(program.mask * program.sign, values) @ np.ones(
-        program.n_groups
-    )
+    output = cvxpy.multiply(program.mask, values) @ program.sign
     if program.n_patches > 1:
-        inputs = sparse.eye_array(len(loss.y))
+        inputs = sparse.eye_array(len(program.loss.y))
         output = sparse.kron(inputs, np.ones((1, program.n_patches))) @ output
-    if loss.intercept:
-        output = output + cvxpy.Variable()
     norms = cvxpy.sum(cvxpy.norm(U, 2, axis=0))
-    objective = cvxpy.Minimize(express_loss(loss, output) + program.beta * norms)
+    objective = _objective(program, output, norms)
     if not program.has_cones:
         return cvxpy.Problem(objective), U, None
     inside = cvxpy.multiply(program.side, values) >= 0
     return cvxpy.Problem(objective, [inside]), U, inside
+
+
+def _build_nuclear_norms(program):
+    """Return the problem of nuclear norms; its variable has the matrices in a row."""
+    d, n_groups, q = program.shape
+    U = cvxpy.Variable((d, n_groups * q))
+    output, norms = 0, 0
+    for k, column in enumerate(program.mask.T):
+        matrix = U[:, k * q : (k + 1) * q]
+        output = output + (column[:, None] * program.X) @ matrix
+        norms = norms + cvxpy.normNuc(matrix)
+    return cvxpy.Problem(_objective(program, output, norms)), U, None
+
+
+def _objective(program, output, norms):
+    """Return the objective, whose intercepts are variables of their own."""
+    loss = program.loss
+    if loss.intercept and loss.y.ndim == 1:
+        output = output + cvxpy.Variable()
+    elif loss.intercept:
+        output = output + np.ones((len(loss.y), 1)) @ cvxpy.Variable((1, len(loss.y.T)))
+    return cvxpy.Minimize(express_loss(loss, output) + program.beta * norms)
+
+
+def _beside(weights, y):
+    return weights if y.ndim == 1 else np.repeat(weights[:, None], y.shape[1], axis=1)

@@ -89,32 +89,33 @@ def solve_program(
         if certificate.primal <= best[1].primal:
             best = (U, certificate)
         certificate = Certificate(best[1].primal, best_dual, certificate.scope)
-        clock.record(certificate.primal, certificate.dual, _n_used(best[0]))
+        clock.record(certificate.primal, certificate.dual, _n_used(program, best[0]))
         run.report(certificate, best[0])
         if certificate.relative_gap <= tol or run.n_iter >= max_iter:
             break
     U, certificate = prune(program, best[0], certificate, tol)
-    clock.record(certificate.primal, certificate.dual, _n_used(U))
+    clock.record(certificate.primal, certificate.dual, _n_used(program, U))
     n_iter = max(run.n_iter, 1)
     return CertifiedPoint(U, certificate, n_iter, status, clock.history())
 
 
-def _n_used(U):
-    return int(np.count_nonzero(np.linalg.norm(U, axis=0)))
+def _n_used(program, U):
+    return int(np.count_nonzero(np.linalg.norm(program.factored(U)[1], axis=0)))
 
 
 def prune(program, U, certificate, tol):
-    """Zero the smallest groups while the objective hardly grows.
+    """Zero the smallest units while the objective hardly grows.
 
-    Solvers leave dust in groups that are zero at the optimum. The objective may grow
+    Solvers leave dust in units that are zero at the optimum. The objective may grow
     by a share of the tolerance, and not beyond what the tolerance allows. All
-    candidates are judged at once, by sums over the sorted groups.
+    candidates are judged at once, by sums over the sorted units.
     """
-    norms = np.linalg.norm(U, axis=0)
+    units, V = program.factored(U)
+    norms = np.linalg.norm(V, axis=0)
     order = np.flatnonzero(norms)[np.argsort(norms[norms > 0], kind="stable")]
     if not len(order):
         return U, certificate
-    removed = np.cumsum(program.contributions(U)[..., order], axis=-1)
+    removed = np.cumsum(units.contributions(V)[..., order], axis=-1)
     outputs = program.output(U)[..., None] - removed
     left = np.maximum(norms.sum() - np.cumsum(norms[order]), 0)
     objectives = program.loss.value(outputs) + program.beta * left
@@ -124,8 +125,9 @@ def prune(program, U, certificate, tol):
     allowed = np.flatnonzero(objectives <= max(limit, certificate.primal))
     if not len(allowed):
         return U, certificate
-    U = U.copy()
-    U[:, order[: allowed[-1] + 1]] = 0
+    V = V.copy()
+    V[:, order[: allowed[-1] + 1]] = 0
+    U = program.collected(units, V)
     return U, replace(certificate, primal=program.objective(U))
 
 
@@ -226,6 +228,6 @@ class _Run:
             print(
                 f"[{self.backend.name}] round {self.n_rounds}: "
                 f"objective {certificate.primal:.6g}, "
-                f"gap {certificate.relative_gap:.2e}, {_n_used(U)} neurons, "
+                f"gap {certificate.relative_gap:.2e}, {_n_used(self.program, U)} neurons, "
                 f"{self.n_iter} iterations, {seconds:.2f} s"
             )

@@ -78,18 +78,15 @@ def _prox(program, U, step, cache):
             U[:, group] = cache.project(
                 program, group, U[:, group], role="step", stop_below=threshold
             ).point
-    norms = np.linalg.norm(U, axis=0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        factor = np.where(norms > 0, np.maximum(1 - step * program.beta / norms, 0), 0)
-    return U * factor
+    return program.shrink(U, step * program.beta)
 
 
 def _largest_eigenvalue(program):
     """Bound the largest eigenvalue of the loss's Hessian in U by power iterations."""
-    n = len(program.X)
     loss = program.loss.majorizer()
-    weights = loss.weights
-    z = np.cos(np.arange(n))
+    shape = loss.y.shape
+    weights = loss.weights.reshape(-1, *(1 for _ in shape[1:]))
+    z = np.cos(np.arange(loss.y.size)).reshape(shape)
     value = 0.0
     for _ in range(100):
         z = loss.centre(z)

@@ -26,7 +26,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import LinAlgError
 
-from .newton_system import NewtonSystem
+from .newton_system import newton_system
 from .proximal import proximal_map
 from .quadratic_models import by_quadratic_models
 from .solution import Solution
@@ -108,7 +108,7 @@ class _Iterate:
         loss = program.loss
         self.root = np.sqrt(loss.weights if loss.y.ndim == 1 else loss.weights[:, None])
         self.y = self.root * loss.centre(loss.y)
-        self.system = NewtonSystem(program)
+        self.system = newton_system(program)
         largest = np.linalg.norm(self.system.X.T @ self.system.X, 2)
         first = _FIRST_SIGMA if start is None or not start.any() else _WARM_SIGMA
         self.sigma = first / max(largest, np.finfo(float).tiny)
@@ -151,7 +151,7 @@ class _Iterate:
         if not self._is_close:
             return gap
         shifted = self._pull_back(point.residual) + point.shift / self.sigma
-        price = np.linalg.norm(shifted, axis=0).max()
+        price = self.program.dual_norms(shifted).max()
         return max(gap, self._gap_with(point.residual, price))
 
     def _gap_with(self, v, price):

@@ -10,7 +10,10 @@ import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.linalg.blas import dsyrk
 
-__all__ = ["NewtonSystem"]
+from ..nuclear_norm_program import NuclearNormProgram
+from .singular_values import NuclearNormSystem
+
+__all__ = ["NewtonSystem", "newton_system"]
 
 #: Residual, relative to the gradient, and products of conjugate gradients.
 _RESIDUAL, _PRODUCTS = 0.1, 60
@@ -176,6 +179,12 @@ class NewtonSystem:
             matrix -= np.outer(self.constant, inner)
         matrix[np.diag_indices_from(matrix)] += 1.0
         return matrix
+
+
+def newton_system(program):
+    """Return what solves the systems of a program: see :class:`NewtonSystem`."""
+    is_nuclear = isinstance(program, NuclearNormProgram)
+    return (NuclearNormSystem if is_nuclear else NewtonSystem)(program)
 
 
 def _sizes(point, bases, d):

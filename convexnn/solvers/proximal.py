@@ -7,6 +7,8 @@ from functools import cached_property
 import numpy as np
 
 from ..faces import Faces, face_bases
+from ..nuclear_norm_program import NuclearNormProgram
+from .singular_values import SingularValueShrinkage
 
 __all__ = ["ProximalPoint", "proximal_map"]
 
@@ -140,11 +142,14 @@ def proximal_map(program):
     Parameters
     ----------
     program : ConvexProgram
-        With or without cones.
+        With or without cones, or of nuclear norms.
 
     Returns
     -------
     callable
-        ``proximal(W, sigma)`` returning a :class:`ProximalPoint`.
+        ``proximal(W, sigma)`` returning a :class:`ProximalPoint`, or what has the same
+        methods.
     """
+    if isinstance(program, NuclearNormProgram):
+        return SingularValueShrinkage(program)
     return (_ConicShrinkage if program.has_cones else _Shrinkage)(program)

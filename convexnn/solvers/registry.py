@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 
-__all__ = ["Backend", "available_backends", "register_backend", "select_backend"]
+__all__ = [
+    "Backend",
+    "available_backends",
+    "check_several_outputs",
+    "register_backend",
+    "select_backend",
+]
 
 
 @dataclass(frozen=True)
@@ -24,7 +30,8 @@ class Backend:
         which is imported on first use. `options` is the user's `solver_options`.
     expresses : frozenset of str
         Activations whose programs it can solve: "relu" has cones, "gated_relu" has
-        none.
+        none. The forms for several outputs count for themselves: "vector_relu" is
+        searched, "vector_gated_relu" has nuclear norms.
     requires : tuple of str
         Modules that must be installed.
     options : frozenset of str or None
@@ -195,18 +202,46 @@ def select_backend(name, activation, options=()):
     return backend
 
 
+def check_several_outputs(backend, activation, form):
+    """Check that a backend chosen for an activation can do its form for several outputs.
+
+    Backends are chosen before the targets are seen.
+
+    Parameters
+    ----------
+    backend : Backend
+        From :func:`select_backend`.
+    activation : str
+        What it was chosen for.
+    form : str
+        The name of the form for several outputs.
+
+    Raises
+    ------
+    ValueError
+        If it cannot. The message names those that can.
+    """
+    if form not in backend.expresses:
+        allowed = ", ".join(map(repr, available_backends(form)))
+        raise ValueError(
+            f"solver={backend.name!r} cannot train networks of "
+            f"activation={activation!r} with several outputs (y with several columns, "
+            f"or more than two classes). Allowed for these: {allowed}."
+        )
+
+
 # In the order of preference of solver="auto".
 register_backend(
     "active_set",
     "convexnn.solvers.newton:solve",
-    expresses=("relu", "convolutional_relu"),
+    expresses=("relu", "convolutional_relu", "vector_relu"),
     options=("n_starts", "n_units"),
     search="convexnn.solvers.active_set:search",
 )
 register_backend(
     "newton",
     "convexnn.solvers.newton:solve",
-    expresses=("relu", "gated_relu", "convolutional_relu"),
+    expresses=("relu", "gated_relu", "convolutional_relu", "vector_gated_relu"),
 )
 register_backend(
     "interior_point",
@@ -214,11 +249,16 @@ register_backend(
     expresses=("relu",),
     uses_working_set=True,
 )
-register_backend("fista", "convexnn.solvers.fista:solve", uses_working_set=True)
+register_backend(
+    "fista",
+    "convexnn.solvers.fista:solve",
+    expresses=("relu", "gated_relu", "vector_gated_relu"),
+    uses_working_set=True,
+)
 register_backend(
     "cvxpy",
     "convexnn.solvers.cvxpy:solve",
-    expresses=("relu", "gated_relu", "convolutional_relu"),
+    expresses=("relu", "gated_relu", "convolutional_relu", "vector_gated_relu"),
     requires=("cvxpy",),
     options=None,
 )

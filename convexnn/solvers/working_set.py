@@ -65,7 +65,7 @@ def _first_working_set(program, U, cache):
     The number of groups in use at the optimum was seen to grow like the square root
     of beta_max / beta, at up to 6 times that root, on standardised data.
     """
-    used = np.flatnonzero(np.linalg.norm(U, axis=0))
+    used = np.flatnonzero(program.norms(U))
     v = program.loss.dual_point(program.output(U))
     prices = price_groups(
         program, v, threshold=program.beta, wanted=_LEAST, cache=cache
