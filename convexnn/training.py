@@ -25,7 +25,7 @@ from .program import heads_of, lengths_of, pool
 from .samples import Samples
 from .solvers import Backend, solve_program
 from .solvers.driver import cap_width
-from .solvers.registry import check_several_outputs
+from .solvers.registry import select_for_several_outputs
 
 __all__ = ["Trained", "Trainer"]
 
@@ -155,7 +155,7 @@ class Trainer:
         gap = point.certificate.relative_gap
         if self.max_neurons is not None:
             point = cap_width(
-                program, point, self.backend, self.max_neurons, **self._settings
+                program, point, self._backend, self.max_neurons, **self._settings
             )
         scale = self.samples.objective_scale
         certificate = point.certificate.in_units(scale)
@@ -192,6 +192,18 @@ class Trainer:
         return SEVERAL_OUTPUTS[self.architecture.name]
 
     @cached_property
+    def _backend(self):
+        """The backend, or for several outputs what it stands for there."""
+        if self.samples.y.ndim == 1:
+            return self.backend
+        return select_for_several_outputs(
+            self.backend,
+            self.architecture.name,
+            self._form.name,
+            is_quadratic=self._loss.is_quadratic,
+        )
+
+    @cached_property
     def _loss(self):
         options = {}
         if self.loss == "huber":
@@ -226,12 +238,8 @@ class Trainer:
 
     def _reach(self, beta, start=None, known=None):
         """Return program, point, price of the zero network, and what is known."""
-        if self.samples.y.ndim == 2:
-            check_several_outputs(
-                self.backend, self.architecture.name, self._form.name
-            )
         is_free = isinstance(self.cells, str) and self.cells == "auto"
-        reach = self._search if self.backend.search and is_free else self._solve
+        reach = self._search if self._backend.search and is_free else self._solve
         with _linear_algebra_threads().limit(limits=1, user_api="blas"):
             return reach(beta, start, known)
 
@@ -240,16 +248,16 @@ class Trainer:
         if self._form.name == "vector_relu":
             raise ValueError(
                 "y with several columns (targets, or more than two classes) needs "
-                "cells='auto' and a solver that searches the cells ('auto', "
-                f"'active_set'), got cells={self.cells!r} and "
-                f"solver={self.backend.name!r}."
+                "cells='auto' with activation='relu': within a cell its program is not "
+                f"convex. Got cells={self.cells!r}; given cells are for "
+                "activation='gated_relu'."
             )
         program = self._form.program(
             self.samples.X, self._loss, beta, self._listed_cells
         )
         if start is not None:
             start = self._form.locate(program, start, self.samples)
-        point = solve_program(program, self.backend, start=start, **self._settings)
+        point = solve_program(program, self._backend, start=start, **self._settings)
         at_zero = program.loss.dual_point(np.zeros_like(self.samples.y))
         price = price_groups(program, at_zero).largest
         program, U = program.factored(point.U)
@@ -260,7 +268,7 @@ class Trainer:
         if start is not None:
             directions = program_directions(start, self.samples)
             start = directions, heads_of(start.output)
-        found = self.backend.load_search()(
+        found = self._backend.load_search()(
             self.samples.X,
             self._loss,
             beta,

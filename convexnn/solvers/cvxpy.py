@@ -95,7 +95,9 @@ def solve(program, *, tol, max_iter, start=None, verbose=0, options=None):
     if inside is not None and inside.dual_value is not None:
         multipliers = np.maximum(inside.dual_value, 0)
     n_iter = getattr(problem.solver_stats, "num_iters", None)
-    return Solution(U.value.reshape(program.shape), int(n_iter or 1), problem.status, multipliers)
+    return Solution(
+        U.value.reshape(program.shape), int(n_iter or 1), problem.status, multipliers
+    )
 
 
 def express_loss(loss, output):

@@ -45,9 +45,10 @@ def solve(program, *, tol, max_iter, start=None, verbose=0, options=None):
     cache = ProjectionCache()
     step = 1.0 / max(_largest_eigenvalue(program), np.finfo(float).tiny)
     U = np.zeros(program.shape) if start is None else start
-    V, momentum, status = U, 1.0, "iteration limit"
+    V, momentum, offset, status = U, 1.0, None, "iteration limit"
     for n_iter in range(1, max_iter + 1):
-        v = program.loss.dual_point(program.output(V))
+        # The last intercept is near the next one.
+        _, v, offset = program.loss.evaluate(program.output(V), offset)
         following = _prox(program, V + step * program.correlations(v), step, cache)
         if np.sum((V - following) * (following - U)) > 0:
             momentum = 1.0

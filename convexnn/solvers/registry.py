@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.util import find_spec
 
 __all__ = [
     "Backend",
     "available_backends",
-    "check_several_outputs",
     "register_backend",
     "select_backend",
+    "select_for_several_outputs",
 ]
 
 
@@ -43,6 +43,8 @@ class Backend:
         max_iter, start, verbose, options, random_state)`` returning a
         :class:`~convexnn.solvers.active_set.Found`. It replaces `solve` where
         ``cells="auto"``.
+    is_default : bool
+        Whether ``solver="auto"`` led to it, so that another may take its place.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Backend:
     options: frozenset | None = frozenset()
     uses_working_set: bool = False
     search: Callable | str | None = None
+    is_default: bool = False
 
     @property
     def is_installed(self):
@@ -76,6 +79,10 @@ def _imported(function):
 
 
 _BACKENDS: dict[str, Backend] = {}
+
+#: First choice of "auto" for some forms under other losses than squares. Quadratic
+#: models have one curvature for all outputs of a sample, and many of them are needed.
+_WITHOUT_SQUARES = {"vector_gated_relu": "fista"}
 
 
 def register_backend(
@@ -199,35 +206,47 @@ def select_backend(name, activation, options=()):
             f"solver_options has {sorted(unknown)}, unknown to "
             f"solver={backend.name!r}. Allowed: {known}."
         )
-    return backend
+    return replace(backend, is_default=name == "auto")
 
 
-def check_several_outputs(backend, activation, form):
-    """Check that a backend chosen for an activation can do its form for several outputs.
-
-    Backends are chosen before the targets are seen.
+def select_for_several_outputs(backend, activation, form, *, is_quadratic):
+    """Return the backend for networks of several outputs, once the targets are seen.
 
     Parameters
     ----------
     backend : Backend
-        From :func:`select_backend`.
+        What :func:`select_backend` chose for one output.
     activation : str
         What it was chosen for.
     form : str
-        The name of the form for several outputs.
+        The name of the activation's form for several outputs.
+    is_quadratic : bool
+        Whether the loss is one of squares.
+
+    Returns
+    -------
+    Backend
+        The same, or if it is the choice of "auto", the first for this form and loss.
 
     Raises
     ------
     ValueError
-        If it cannot. The message names those that can.
+        If the backend cannot express the program. The message names those that can.
     """
+    usable = available_backends(form)
+    if backend.is_default and usable:
+        first = None if is_quadratic else _WITHOUT_SQUARES.get(form)
+        chosen = first if first in usable else usable[0]
+        return replace(_BACKENDS[chosen], is_default=True)
     if form not in backend.expresses:
-        allowed = ", ".join(map(repr, available_backends(form)))
         raise ValueError(
             f"solver={backend.name!r} cannot train networks of "
             f"activation={activation!r} with several outputs (y with several columns, "
-            f"or more than two classes). Allowed for these: {allowed}."
+            f"or more than two classes). Allowed for these: 'auto', "
+            + ", ".join(map(repr, usable))
+            + "."
         )
+    return backend
 
 
 # In the order of preference of solver="auto".
