@@ -64,6 +64,9 @@ class Loss:
     #: Whether the targets are labels, which have no units.
     has_labels = False
 
+    #: Whether the loss itself has a gradient everywhere.
+    is_smooth = True
+
     def __init__(self, y, weights, *, intercept, constant=0.0):
         self.y = y
         self.weights = weights
@@ -172,6 +175,20 @@ class SquaredLoss(Loss):
         return np.tensordot(self.weights, z, axes=1) / self._total
 
 
+class OutputwiseSquaredLoss(SquaredLoss):
+    """Half the weighted sum of squares, with weights of shape (n, q)."""
+
+    def value(self, z):
+        """Return L(z), a float for one output and an array for several."""
+        squares = self.centre(_beside(self.y, z) - z) ** 2
+        total = np.sum(_beside(self.weights, z) * squares, axis=(0, 1))
+        return 0.5 * total + self.constant
+
+    def _mean(self, z):
+        weights = _beside(self.weights, z)
+        return np.sum(weights * z, axis=0) / weights.sum(axis=0)
+
+
 class SmoothLoss(Loss):
     """Losses that are a sum of a function of each output, with a search for c.
 
@@ -213,6 +230,11 @@ class SmoothLoss(Loss):
         curvatures = self._curvatures(f, y).max(axis=1)
         return self._model(z, offset, curvatures)
 
+    def outputwise_model(self, z):
+        """Return the same for several outputs with a curvature for each of them."""
+        offset = self.offset(z)
+        return self._model(z, offset, self._curvatures(*self._columns(z + offset)))
+
     @property
     def smoothness(self):
         """Lipschitz constant of the gradient."""
@@ -225,12 +247,14 @@ class SmoothLoss(Loss):
 
     def _model(self, z, offset, curvatures):
         floor = _LEAST_CURVATURE * min(self._largest_curvature, 1.0)
-        weights = self.weights * np.maximum(curvatures, floor)
+        curvatures = np.maximum(curvatures, floor)
+        weights = _beside(self.weights, curvatures) * curvatures
         v = self._dual_point_at(z, offset)
         steps = v / _beside(weights, v)
         gain = 0.5 * float(np.sum(v * steps))
         constant = float(self._value_at(z, offset)) - gain
-        return SquaredLoss(
+        kind = SquaredLoss if weights.ndim == 1 else OutputwiseSquaredLoss
+        return kind(
             z + offset + steps, weights, intercept=self.intercept, constant=constant
         )
 
@@ -427,6 +451,8 @@ class HingeLoss(RoundedHingeLoss):
     that at this intercept.
     """
 
+    is_smooth = False
+
     def smoothed(self, width):
         """Return the hinge rounded over a width, at least a thousandth."""
         return RoundedHingeLoss(
@@ -491,6 +517,15 @@ class MultinomialLoss(SmoothLoss):
         shares = softmax(z + offset, axis=1)
         curvatures = 2 * np.max(shares * (1 - shares), axis=1)
         return self._model(z, offset, curvatures)
+
+    def outputwise_model(self, z):
+        """Return the same with a curvature for each output, nowhere below the loss's.
+
+        The sums of the sizes of the rows of the loss's Hessian are such curvatures.
+        """
+        offset = self.offset(z)
+        shares = softmax(z + offset, axis=1)
+        return self._model(z, offset, 2 * shares * (1 - shares))
 
     def _value_at(self, z, offset):
         f = np.asarray(z + offset, dtype=np.float64)

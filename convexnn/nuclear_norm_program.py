@@ -1,15 +1,16 @@
 """The finite convex program of gated networks with several outputs.
 
-For cells k with patterns D_k there is a matrix Z_k of shape (d, q) each, and the program
-is ::
+For cells k with patterns D_k there is a matrix Z_k of shape (d, q) each, and the
+program is ::
 
     minimise   L(sum_k D_k X Z_k) + beta * sum_k nuclear_norm(Z_k)
 
-A matrix is a sum of units ``u a'`` of its cell, and the nuclear norm is the least sum of
-``norm2(u) * norm2(a)`` over all such sums, which the singular vectors attain: the program
-is that of networks with any number of units behind every gate (Sahiner, Ergen, Pauly and
-Pilanci, "Vector-output ReLU Neural Network Problems are Copositive Programs", ICLR 2021;
-talk, "Vector Output Two-layer ReLU Networks: Nuclear Norm Regularization").
+A matrix is a sum of units ``u a'`` of its cell, and the nuclear norm is the least sum
+of ``norm2(u) * norm2(a)`` over all such sums, which the singular vectors attain: the
+program is that of networks with any number of units behind every gate (Sahiner, Ergen,
+Pauly and Pilanci, "Vector-output ReLU Neural Network Problems are Copositive
+Programs", ICLR 2021; talk, "Vector Output Two-layer ReLU Networks: Nuclear Norm
+Regularization").
 
 All cells are handled at once: the variable `U` has the shape (d, n_groups, q), and
 ``U[:, k]`` is Z_k.
@@ -81,6 +82,13 @@ class NuclearNormProgram(ConvexProgram):
         return NuclearNormProgram(
             self.X, self.loss, self.beta, self.cells, cell_of=self.cell_of[groups]
         )
+
+    def quadratic_model(self, z):
+        """Return the program with squares near this one's loss at an output.
+
+        Their weights differ from output to output.
+        """
+        return self.with_loss(self.loss.outputwise_model(z))
 
     def output(self, U):
         """Return the sum of the cells' outputs, of shape (n, q)."""

@@ -139,6 +139,10 @@ class ConvexProgram:
         changed.loss = loss
         return changed
 
+    def quadratic_model(self, z):
+        """Return the program with a squared loss near this one's at an output."""
+        return self.with_loss(self.loss.quadratic_model(z))
+
     def pool(self, values):
         """Return the sums over the patches of each input: (n * n_patches, ...) to n."""
         return pool(values, self.n_patches)

@@ -344,6 +344,10 @@ class BlockProgram:
         """Return the program with another loss."""
         return BlockProgram(self.X, loss, self.beta, self.blocks)
 
+    def quadratic_model(self, z):
+        """Return the program with a squared loss near this one's at an output."""
+        return self.with_loss(self.loss.quadratic_model(z))
+
     def hidden(self, W):
         """Return ``sum_j I_j D1_j X w_j`` of every block, of shape (n, n_blocks)."""
         values = (self.X @ W.reshape(len(W), -1)).reshape(self.blocks.first.shape)

@@ -200,7 +200,7 @@ class Trainer:
             self.backend,
             self.architecture.name,
             self._form.name,
-            is_quadratic=self._loss.is_quadratic,
+            by_gradients=self._loss.is_smooth and not self._loss.is_quadratic,
         )
 
     @cached_property

@@ -20,6 +20,8 @@ BUILT_IN = {
     "relu": ["active_set", "newton", "interior_point", "fista", "cvxpy", "osqp"],
     "gated_relu": ["newton", "fista", "cvxpy", "osqp"],
     "convolutional_relu": ["active_set", "newton", "cvxpy"],
+    "vector_relu": ["active_set"],
+    "vector_gated_relu": ["newton", "fista", "cvxpy"],
 }
 ACTIVATIONS = ("relu", "gated_relu")
 

@@ -101,13 +101,13 @@ def optimum(program):
 def test_optimum_is_that_of_cvxpy(loss, solver, intercept):
     program = make_program(0, loss, intercept=intercept)
     value = optimum(program)
-    # Quadratic models gain little before the gap is small; the hinge is rounded.
+    # The dual point of the hinge is that of its rounded form.
     tol = 1e-6 if solver == "fista" or loss == "squared" else 1e-3
     point = solve_program(program, select_backend(solver, FORM), tol=tol, max_iter=5000)
     assert point.certificate.primal == pytest.approx(
         value, rel=1e-3 if loss == "hinge" else min(tol, 1e-4)
     )
-    assert point.certificate.relative_gap <= tol
+    assert point.certificate.relative_gap <= (2 * tol if loss == "hinge" else tol)
     assert point.certificate.dual <= value * (1 + 1e-7)
     assert point.certificate.primal == pytest.approx(
         program.objective(point.U), rel=1e-12
@@ -279,7 +279,11 @@ def test_products_are_those_of_the_definition():
 
 
 def test_auto_is_chosen_by_the_loss():
-    for loss, name in (("squared", "newton"), ("log_loss", "fista")):
+    for loss, name in (
+        ("squared", "newton"),
+        ("log_loss", "fista"),
+        ("hinge", "newton"),
+    ):
         X, y, _ = make_data(13, loss)
         assert make_trainer(X, y, loss)._backend.name == name
         assert make_trainer(X, y, loss, solver="newton")._backend.name == "newton"
@@ -328,3 +332,27 @@ def test_matrices_of_rank_one_are_a_group_lasso():
     other = solve_program(several, select_backend("newton", FORM), **settings)
     assert other.certificate.primal == pytest.approx(one.certificate.primal, rel=1e-6)
     np.testing.assert_allclose(other.U, one.U[:, :, None] * head, atol=1e-3)
+
+
+@pytest.mark.parametrize("intercept", [True, False])
+@pytest.mark.parametrize("loss", SMOOTH[1:])
+def test_quadratic_models_touch_the_loss(loss, intercept):
+    _, y, weights = make_data(17, loss)
+    exact = make_loss(loss, y, weights, intercept)
+    rng = np.random.default_rng(0)
+    z = rng.standard_normal(y.shape)
+    model = exact.outputwise_model(z)
+    assert model.weights.shape == y.shape
+    assert model.value(z) == pytest.approx(exact.value(z))
+    assert model.dual_point(z) == pytest.approx(exact.dual_point(z), abs=1e-8)
+    near = z + 1e-3 * rng.standard_normal(y.shape)
+    assert model.value(near) == pytest.approx(exact.value(near), rel=1e-4)
+    v = model.dual_point(near)
+    assert model.dual_value(v) == pytest.approx(
+        model.value(near) + np.vdot(v, near), rel=1e-9
+    )
+    several = np.stack([z, near], axis=2)
+    assert model.value(several) == pytest.approx([model.value(z), model.value(near)])
+    if loss == "multinomial":
+        # Near the point it is not below the loss.
+        assert model.value(near) >= exact.value(near) - 1e-9

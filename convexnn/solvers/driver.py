@@ -228,6 +228,7 @@ class _Run:
             print(
                 f"[{self.backend.name}] round {self.n_rounds}: "
                 f"objective {certificate.primal:.6g}, "
-                f"gap {certificate.relative_gap:.2e}, {_n_used(self.program, U)} neurons, "
+                f"gap {certificate.relative_gap:.2e}, "
+                f"{_n_used(self.program, U)} neurons, "
                 f"{self.n_iter} iterations, {seconds:.2f} s"
             )

@@ -106,7 +106,10 @@ class _Iterate:
     def __init__(self, program, start):
         self.program = program
         loss = program.loss
-        self.root = np.sqrt(loss.weights if loss.y.ndim == 1 else loss.weights[:, None])
+        weights = loss.weights
+        self.root = np.sqrt(
+            weights if loss.y.ndim == weights.ndim else weights[:, None]
+        )
         self.y = self.root * loss.centre(loss.y)
         self.system = newton_system(program)
         largest = np.linalg.norm(self.system.X.T @ self.system.X, 2)

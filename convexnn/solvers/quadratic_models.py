@@ -79,7 +79,7 @@ def minimise_by_models(program, solve, relative_gap, start, *, tol, max_iter):
     Parameters
     ----------
     program : object
-        With `loss`, ``with_loss(loss)``, ``output(U)``, ``penalty(U)``,
+        With `loss`, ``with_loss(loss)``, ``quadratic_model(output)``, ``output(U)``, ``penalty(U)``,
         ``objective(U)`` and `shape`, the last three for points in its cones.
     solve : callable
         ``solve(program, tol=..., max_iter=..., start=...)`` for quadratic losses,
@@ -119,25 +119,28 @@ class _Run:
 
     def minimise(self, program, tol):
         """Minimise a program with a smooth loss; return how that ended."""
-        inner, waited = _ROUGH, 0
+        inner, waited, least = _ROUGH, 0, np.inf
         while self.n_iter < self.max_iter:
             before = program.objective(self.U)
             gain = self._advance(program, inner) / max(before, 1e-300)
-            if gain <= _SMALL * tol and self._is_close(program, tol):
+            gap = np.inf if gain > _SMALL * tol else self._gap_of(program)
+            if gap <= tol:
                 return "tolerance reached"
-            waited = 0 if gain > 1e-3 * tol else waited + 1
+            # Where the objective is as low as it gets, the dual point may still gain.
+            waited = 0 if gain > 1e-3 * tol or gap < 0.9 * least else waited + 1
+            least = min(gap, least)
             if waited > _PATIENCE:
                 return "no progress within rounding"
             inner = np.clip(_SHARE * gain, 0.1 * tol, inner)
         return "iteration limit"
 
-    def _is_close(self, program, tol):
-        return self.relative_gap(program, self.U, self.multipliers) <= tol
+    def _gap_of(self, program):
+        return self.relative_gap(program, self.U, self.multipliers)
 
     def _advance(self, program, tol):
         """Move to the solution of a model, or towards it; return what that gains."""
         output = program.output(self.U)
-        model = program.with_loss(program.loss.quadratic_model(output))
+        model = program.quadratic_model(output)
         goal, self.multipliers, n_iter = self.solve(
             model,
             tol=tol,

@@ -80,9 +80,9 @@ def _imported(function):
 
 _BACKENDS: dict[str, Backend] = {}
 
-#: First choice of "auto" for some forms under other losses than squares. Quadratic
-#: models have one curvature for all outputs of a sample, and many of them are needed.
-_WITHOUT_SQUARES = {"vector_gated_relu": "fista"}
+#: First choice of "auto" for some forms under smooth losses other than squares, where
+#: quadratic models were seen to take up to ten times as long.
+_BY_GRADIENTS = {"vector_gated_relu": "fista"}
 
 
 def register_backend(
@@ -209,7 +209,7 @@ def select_backend(name, activation, options=()):
     return replace(backend, is_default=name == "auto")
 
 
-def select_for_several_outputs(backend, activation, form, *, is_quadratic):
+def select_for_several_outputs(backend, activation, form, *, by_gradients):
     """Return the backend for networks of several outputs, once the targets are seen.
 
     Parameters
@@ -220,8 +220,8 @@ def select_for_several_outputs(backend, activation, form, *, is_quadratic):
         What it was chosen for.
     form : str
         The name of the activation's form for several outputs.
-    is_quadratic : bool
-        Whether the loss is one of squares.
+    by_gradients : bool
+        Whether the loss is smooth without being quadratic.
 
     Returns
     -------
@@ -235,7 +235,7 @@ def select_for_several_outputs(backend, activation, form, *, is_quadratic):
     """
     usable = available_backends(form)
     if backend.is_default and usable:
-        first = None if is_quadratic else _WITHOUT_SQUARES.get(form)
+        first = _BY_GRADIENTS.get(form) if by_gradients else None
         chosen = first if first in usable else usable[0]
         return replace(_BACKENDS[chosen], is_default=True)
     if form not in backend.expresses:

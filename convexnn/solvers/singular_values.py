@@ -1,8 +1,8 @@
 """Proximal map and Newton systems of nuclear norms, for programs of several outputs.
 
-The proximal map lowers the singular values of every cell's matrix by a threshold, down to
-zero. With thin singular vectors P and Q, values s and f(s) = max(s - threshold, 0), its
-derivative in a direction H has, in the coordinates ``P' H Q``, the coefficients ::
+The proximal map lowers the singular values of every cell's matrix by a threshold, down
+to zero. With thin singular vectors P and Q, values s and f(s) = max(s - threshold, 0),
+its derivative in a direction H has, in the coordinates ``P' H Q``, the coefficients ::
 
     (f(s_i) - f(s_j)) / (s_i - s_j)  on the symmetric part,
     (f(s_i) + f(s_j)) / (s_i + s_j)  on the antisymmetric part,
@@ -118,6 +118,7 @@ class SingularValueShrinkage:
         self.program = program
 
     def __call__(self, W, sigma):
+        """Return the image of W with sigma times the penalty."""
         return SingularValuePoint(self.program, W, sigma * self.program.beta)
 
 
@@ -135,8 +136,13 @@ class NuclearNormSystem:
 
     def __init__(self, program):
         root = np.sqrt(program.loss.weights)
-        self.X = root[:, None] * program.X
-        self.constant = root / np.linalg.norm(root) if program.loss.intercept else None
+        self.root = root if root.ndim == 2 else root[:, None]
+        # The largest weights bound the eigenvalues of X'X.
+        self.X = self.root.max(axis=1, keepdims=True) * program.X
+        self.inputs = program.X
+        self.constant = None
+        if program.loss.intercept:
+            self.constant = self.root / np.linalg.norm(self.root, axis=0)
 
     def solve(self, point, sigma):
         """Return the Newton step at a proximal point, of shape (n, q).
@@ -151,11 +157,11 @@ class NuclearNormSystem:
         derivative = point.derivative()
 
         def times(v):
-            inner = masked_correlations(self.X, point.mask, v).transpose(1, 0, 2)
-            image = sigma * derivative(inner)
-            product = masked_output(self.X, point.mask, image.transpose(1, 0, 2))
+            inner = masked_correlations(self.inputs, point.mask, self.root * v)
+            image = sigma * derivative(inner.transpose(1, 0, 2)).transpose(1, 0, 2)
+            product = self.root * masked_output(self.inputs, point.mask, image)
             if self.constant is not None:
-                product -= np.outer(self.constant, self.constant @ product)
+                product -= self.constant * np.sum(self.constant * product, axis=0)
             return v + product
 
         return _conjugate_gradients(times, -gradient)
