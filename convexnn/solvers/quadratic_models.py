@@ -79,8 +79,8 @@ def minimise_by_models(program, solve, relative_gap, start, *, tol, max_iter):
     Parameters
     ----------
     program : object
-        With `loss`, ``with_loss(loss)``, ``quadratic_model(output)``, ``output(U)``, ``penalty(U)``,
-        ``objective(U)`` and `shape`, the last three for points in its cones.
+        With `loss`, ``with_loss(loss)``, ``quadratic_model(output)``, ``output(U)``,
+        ``penalty(U)`` and ``objective(U)``, the last two for points in its cones.
     solve : callable
         ``solve(program, tol=..., max_iter=..., start=...)`` for quadratic losses,
         returning a point in the cones, multipliers and iterations.
