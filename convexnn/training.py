@@ -147,8 +147,9 @@ class Trainer:
         Raises
         ------
         ValueError
-            If beta is out of range for the data, the cells are not as described, or
-            the objective overflows.
+            If beta is out of range for the data, the cells are not as described, the
+            objective overflows, or there are several outputs and the backend cannot
+            train these: ReLU networks need ``cells="auto"``.
         """
         scaled = check_penalty(beta, self.samples.beta_scale)
         program, point, price, known = self._reach(scaled, start, known)

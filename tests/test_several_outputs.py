@@ -160,10 +160,3 @@ def test_newton_step_of_several_outputs_solves_the_full_system():
         return v + change - change.mean(axis=0)
 
     assert times(step) == pytest.approx(-point.gradient, abs=1e-3)
-
-
-def test_given_cells_are_refused():
-    X, y = make_data(8)
-    trainer = make_trainer(X, y, cells="sampled")
-    with pytest.raises(ValueError, match="several columns"):
-        trainer.train(1.0)
