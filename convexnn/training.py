@@ -59,6 +59,8 @@ class Trained:
         Iterations of the backend.
     status : str
         What the backend said last.
+    solver : str
+        Its name.
     gap : float
         Relative duality gap before any cut to `max_neurons`: what `tol` bounds.
     known : object
@@ -71,6 +73,7 @@ class Trained:
     beta_max: float
     n_iter: int
     status: str
+    solver: str
     gap: float
     known: object
 
@@ -168,6 +171,7 @@ class Trainer:
             beta_max=price * self.samples.beta_scale,
             n_iter=point.n_iter,
             status=point.status,
+            solver=self._backend.name,
             gap=gap,
             known=known,
         )

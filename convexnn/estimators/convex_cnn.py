@@ -453,7 +453,7 @@ class ConvexCNNRegressor(
             },
         )
         trained = trainer.train(beta)
-        warn_of_gap(trained, backend, tol, stacklevel=5)
+        warn_of_gap(trained, tol, stacklevel=5)
         self._store_global(trained, X.dtype, architecture.grid)
 
     def _store_global(self, trained, dtype, grid):

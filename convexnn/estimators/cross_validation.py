@@ -58,7 +58,7 @@ class PenaltyChoice:
             best = self._compare(folds)
             self.beta_ = float(self.betas_[best])
             trained = trainer.train(self.beta_)
-            self._warn_of_gap(trained, backend)
+            self._warn_of_gap(trained)
             self._store(trained, coding, X.dtype)
         return self
 

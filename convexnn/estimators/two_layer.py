@@ -34,12 +34,12 @@ __all__ = [
 ]
 
 
-def warn_of_gap(trained, backend, tol, *, stacklevel):
+def warn_of_gap(trained, tol, *, stacklevel):
     """Warn if a trained network misses the tolerance."""
     if trained.gap > tol:
         warnings.warn(
             f"Relative duality gap {trained.gap:.3g} above tol={tol:g} after "
-            f"{trained.n_iter} iterations of solver={backend.name!r} "
+            f"{trained.n_iter} iterations of solver={trained.solver!r} "
             f"({trained.status}). Standardise X and y, increase max_iter, tol or "
             "beta, or try another solver.",
             ConvergenceWarning,
@@ -67,23 +67,24 @@ class TwoLayerEstimator(BaseEstimator):
             if previous is not None and not _fits(previous, trainer.samples, X):
                 previous = None
             trained = trainer.train(self.beta, previous)
-            self._warn_of_gap(trained, backend)
+            self._warn_of_gap(trained)
             self._store(trained, coding, X.dtype)
         return self
 
     def _has_vector_outputs(self):
-        """Return whether the parameters allow for more outputs than one: a search."""
-        if self.activation not in SEVERAL_OUTPUTS:
-            return False
+        """Return whether the parameters allow for more outputs than one.
+
+        ReLU units take a search, gated ones a solver of programs with nuclear norms.
+        """
         try:
             backend = self._backend()
         except ValueError:
             return False
-        return (
-            bool(backend.search)
-            and isinstance(self.cells, str)
-            and (self.cells == "auto")
-        )
+        form = SEVERAL_OUTPUTS[self.activation].name
+        if not (backend.is_default or form in backend.expresses):
+            return False
+        is_free = isinstance(self.cells, str) and self.cells == "auto"
+        return is_free or self.activation == "gated_relu"
 
     def _backend(self):
         return select_backend(self.solver, self.activation, self.solver_options or ())
@@ -117,8 +118,8 @@ class TwoLayerEstimator(BaseEstimator):
         settings["architecture"] = ARCHITECTURES[self.activation]
         return Trainer(samples, backend, **settings | changed)
 
-    def _warn_of_gap(self, trained, backend):
-        warn_of_gap(trained, backend, self.tol, stacklevel=6)
+    def _warn_of_gap(self, trained):
+        warn_of_gap(trained, self.tol, stacklevel=6)
 
     def _store(self, trained, coding, dtype):
         network = trained.network
@@ -191,7 +192,7 @@ class TwoLayerRegressor(RegressorMixin, TwoLayerEstimator):
         return self._outputs(X)
 
     def __sklearn_tags__(self):
-        """Return the tags: only a search trains several outputs."""
+        """Return the tags: not every solver trains several outputs."""
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = self._has_vector_outputs()
         return tags
@@ -281,7 +282,7 @@ class TwoLayerClassifier(ClassifierMixin, TwoLayerEstimator):
         return LabelCoding(self.classes_, self.loss).log_probabilities(outputs)
 
     def __sklearn_tags__(self):
-        """Return the tags: only a search trains the outputs of three classes."""
+        """Return the tags: not every solver trains the outputs of three classes."""
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_class = self._has_vector_outputs()
         return tags
