@@ -30,10 +30,10 @@ OF_MARGINS = {
 
 @parametrize_with_checks(
     [
-        ConvexReLUClassifier(),
+        ConvexReLUClassifier(tol=0.1),
         ConvexReLUClassifier(loss="squared_hinge", cells="sampled", n_cells=5),
         ConvexReLUClassifier(loss="hinge", cells="sampled", n_cells=5, tol=0.01),
-        ConvexReLUClassifier(activation="gated_relu"),
+        ConvexReLUClassifier(activation="gated_relu", n_cells=10, tol=0.1),
     ]
 )
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

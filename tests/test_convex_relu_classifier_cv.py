@@ -21,7 +21,7 @@ LISTED = {"cells": "sampled", "n_cells": 5}
 @parametrize_with_checks(
     [
         ConvexReLUClassifierCV(betas=(5.0,), cv=2, tol=0.1),
-        ConvexReLUClassifierCV(betas=3, cv=3, loss="squared_hinge", **GATED),
+        ConvexReLUClassifierCV(betas=3, cv=3, loss="squared_hinge", **LISTED),
     ]
 )
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

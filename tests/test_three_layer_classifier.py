@@ -22,7 +22,7 @@ def make_data(seed=0, n=40, n_classes=2):
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
-@parametrize_with_checks([ThreeLayerConvexClassifier(n_units=2, beta=1.0, tol=0.05)])
+@parametrize_with_checks([ThreeLayerConvexClassifier(n_units=2, beta=5.0, max_iter=1)])
 def test_scikit_learn_contract(estimator, check):
     check(estimator)
 
@@ -47,11 +47,13 @@ def objective(model, X, y):
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("loss", ["log_loss", "squared_hinge"])
 def test_objective_is_that_of_the_networks(loss, n_classes):
-    X, y = make_data(n_classes=n_classes)
-    model = ThreeLayerConvexClassifier(3, loss=loss, beta=0.3, random_state=0).fit(X, y)
+    X, y = make_data(n=30, n_classes=n_classes)
+    model = ThreeLayerConvexClassifier(
+        2, loss=loss, beta=0.5, tol=1e-2, random_state=0
+    ).fit(X, y)
     assert model.objective_ == pytest.approx(objective(model, X, y), rel=1e-8)
     assert model.convex_objective_ == pytest.approx(model.objective_, rel=1e-6)
-    assert model.certificate_.relative_gap <= 1e-3
+    assert model.certificate_.relative_gap <= 1e-2
     assert model.certificate_.bound <= model.certificate_.dual
     assert len(model.subnetworks_) == (1 if n_classes == 2 else 3)
     assert model.score(X, y) > 0.8

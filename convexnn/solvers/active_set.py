@@ -93,8 +93,9 @@ _EXACT_SHARE = 1e-3
 _CHEAP = 3e8
 _AFFORDABLE = 5e9
 
-#: Columns times groups of a polish with several outputs: its systems are of that size.
-_MOST_DIRECTIONS = 1500
+#: Columns times groups of a polish with several outputs, the size of its systems,
+#: in any round and after one that gained nothing.
+_FEW_DIRECTIONS, _MOST_DIRECTIONS = 300, 1500
 
 #: Local maxima that enter a network of several outputs, at most, and 1 less the cosine
 #: up to which they, or its units, are taken for the same.
@@ -511,7 +512,8 @@ class _Search:
     def _size(self, n_groups):
         """Return rows times squared columns times groups of a program."""
         n, d = self.X.shape
-        if self.has_heads and d * n_groups > _MOST_DIRECTIONS:
+        most = _MOST_DIRECTIONS if self.n_waited else _FEW_DIRECTIONS
+        if self.has_heads and d * n_groups > most:
             return np.inf
         return n * d**2 * n_groups
 
