@@ -22,7 +22,9 @@ def make_data(seed=0, n=40, n_classes=2):
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
-@parametrize_with_checks([ThreeLayerConvexClassifier(n_units=2, beta=5.0, max_iter=1)])
+@parametrize_with_checks(
+    [ThreeLayerConvexClassifier(2, beta=1.0, cells="sampled", n_cells=4)]
+)
 def test_scikit_learn_contract(estimator, check):
     check(estimator)
 
