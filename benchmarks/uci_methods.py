@@ -47,6 +47,10 @@ _FIXED = {
     "boosting": {"random_state": 0},
 }
 
+#: Settings of convexnn in place of its defaults: coarser paths, on which networks stop
+#: after three rounds of the search, from fewer starts.
+SETTINGS = {"betas": 6, "max_iter": 3, "solver_options": {"n_starts": 64}}
+
 #: Names of the methods.
 METHODS = (OURS, "linear", *_PAIRS)
 
@@ -90,7 +94,8 @@ def _linear(is_regression, inner):
 
 def _ours(is_regression, inner):
     kind = "Regressor" if is_regression else "Classifier"
-    return getattr(convexnn, f"ConvexReLU{kind}CV")(cv=inner, random_state=0)
+    estimator = getattr(convexnn, f"ConvexReLU{kind}CV")
+    return estimator(cv=inner, random_state=0, **SETTINGS)
 
 
 def make_method(name, is_regression, n_rows, n_features, *, quick=False):
