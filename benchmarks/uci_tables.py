@@ -44,26 +44,35 @@ def read(path):
 
 
 def collect(rows):
-    """Return kinds, mean scores by set and method, and seconds by method and set.
+    """Return sets, methods, kinds, mean scores, and seconds of a repeat.
 
-    Sets that lack a method which others have are left out, and methods without any
-    result.
+    Only the repeats of a set that all methods have are counted.
+
+    Returns
+    -------
+    names, methods : list of str
+        Sets with such a repeat, and the methods with any result.
+    kinds : dict
+        Kind of each set.
+    scores, seconds : ndarray of shape (n_sets, n_methods)
+        Mean score over the halves; mean CPU seconds of a repeat, both its halves.
     """
-    kinds, scores, seconds = {}, defaultdict(dict), defaultdict(dict)
-    found = defaultdict(list)
+    kinds = {row["set"]: row["kind"] for row in rows}
+    present = {row["method"] for row in rows}
+    methods = [name for name in METHODS if name in present]
+    repeats = defaultdict(dict)
     for row in rows:
-        kinds[row["set"]] = row["kind"]
-        found[row["set"], row["method"]].append(row)
-    for (name, method), group in found.items():
-        halves = [float(row[f"{half} score"]) for row in group for half in _HALVES]
-        scores[name][method] = float(np.mean(halves))
-        seconds[method][name] = sum(float(row["CPU s"]) for row in group)
-    methods = [name for name in METHODS if name in seconds]
-    complete = [name for name in scores if len(scores[name]) == len(methods)]
-    table = np.array(
-        [[scores[name][method] for method in methods] for name in complete]
-    )
-    return complete, methods, kinds, table, seconds
+        halves = [float(row[f"{half} score"]) for half in _HALVES]
+        found = np.mean(halves), float(row["CPU s"])
+        repeats[row["set"], row["repeat"]][row["method"]] = found
+    complete = defaultdict(list)
+    for (name, _), found in repeats.items():
+        if len(found) == len(methods):
+            complete[name].append([found[method] for method in methods])
+    names = [name for name in kinds if name in complete]
+    means = np.array([np.mean(complete[name], axis=0) for name in names])
+    means = means.reshape(len(names), len(methods), 2)
+    return names, methods, kinds, means[..., 0], means[..., 1]
 
 
 def mean_ranks(table):
@@ -95,12 +104,12 @@ def report(path, folder):
         **{f"{kind} rank": _over(table, mask) for kind, mask in masks.items()},
         "mean accuracy": _mean(table, masks["classification"]),
         "mean R2": _mean(table, masks["regression"]),
-        "CPU s": [sum(seconds[method][name] for name in names) for method in methods],
+        "CPU s": seconds.sum(axis=0),
     }
     order = np.argsort(columns["mean rank"], kind="stable")
     ranks = [("method", *columns)]
     for k in order:
-        digits = [2, 2, 2, 3, 3, 0]
+        digits = [2, 2, 2, 3, 3, 1]
         values = zip(columns.values(), digits, strict=True)
         ranks.append((methods[k], *(f"{column[k]:.{j}f}" for column, j in values)))
     show(scores)
@@ -108,18 +117,16 @@ def report(path, folder):
     show(ranks)
     write_table(path.parent, "uci_scores", scores)
     write_table(path.parent, "uci_ranks", ranks)
-    write_table(path.parent, "uci_seconds", _seconds(names, methods, seconds))
+    timed = [
+        (name, *(f"{value:.2f}" for value in values))
+        for name, values in zip(names, seconds, strict=True)
+    ]
+    write_table(path.parent, "uci_seconds", [("set", *methods), *timed])
     if len(names) > 2 and len(methods) > 2:
         difference = critical_difference(len(methods), len(names))
         p = friedmanchisquare(*np.round(table, 6).T).pvalue
         print(f"Friedman p = {p:.2g}; critical difference {difference:.2f} ({LEVEL})")
         draw(methods, mean_ranks(table), difference, folder / "images" / "uci.png")
-
-
-def _seconds(names, methods, seconds):
-    yield "set", *methods
-    for name in names:
-        yield name, *(f"{seconds[method][name]:.1f}" for method in methods)
 
 
 def _over(table, mask):

@@ -237,3 +237,56 @@ def test_rotated_digits_give_table_and_picture(rotated, monkeypatch, tmp_path):
     # The bars turn about their middle, so that their angle is easy to tell.
     assert min(float(row["RMSE, test"]) for row in table) < 15
     assert (tmp_path / "images" / "rotated_mnist.png").stat().st_size > 1000
+
+
+@pytest.fixture
+def uci(monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    return pytest.importorskip("uci")
+
+
+def test_quick_comparison_goes_on_where_it_stopped(uci, tmp_path, capsys):
+    arguments = ["--quick", "--output", str(tmp_path)]
+    uci.main([*arguments, "--sets", "wine"])
+    first = (tmp_path / "data" / "uci.csv").read_text()
+    assert not (tmp_path / "images").exists()
+    uci.main(arguments)
+    stored = (tmp_path / "data" / "uci.csv").read_text()
+    assert stored.startswith(first)
+    rows = uci.tables.read(tmp_path / "data" / "uci.csv")
+    assert len(rows) == len(uci.SHIPPED) * len(uci.METHODS)
+    assert len({uci.tables.key(row) for row in rows}) == len(rows)
+    for row in rows:
+        scores = float(row["first score"]), float(row["second score"])
+        least = 0.0 if row["set"] == "diabetes" else 0.85
+        assert least < min(scores) <= max(scores) <= 1, row
+        assert float(row["CPU s"]) > 0
+    ranks = (tmp_path / "data" / "uci_ranks.csv").read_text().splitlines()
+    assert {line.split(",")[0] for line in ranks[1:]} == set(uci.METHODS)
+    assert (tmp_path / "images" / "uci.png").stat().st_size > 1000
+    assert "Friedman p = " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("is_regression", [True, False])
+def test_halves_share_no_row_and_have_all(uci, is_regression):
+    y = np.arange(60) % 3
+    X = np.zeros((60, 1))
+    for most in (10, 100):
+        (a, b), (c, d) = uci.halves(X, y, is_regression, 0, most)
+        assert sorted([*b, *d]) == list(range(60))
+        assert set(a) <= set(d)
+        assert set(c) <= set(b)
+        assert len(a) == len(c) == min(most, 30)
+
+
+def test_ranks_and_critical_difference(uci):
+    table = np.array([[0.9, 0.8, 0.8], [0.7, 0.9, 0.6]])
+    assert uci.tables.mean_ranks(table).tolist() == [1.5, 1.75, 2.75]
+    # The quantiles of Demsar's table 5, 1.960 for two methods and 3.164 for ten.
+    for n_methods, quantile in ((2, 1.960), (4, 2.569), (10, 3.164)):
+        expected = quantile * np.sqrt(n_methods * (n_methods + 1) / (6 * 14))
+        found = uci.tables.critical_difference(n_methods, 14)
+        assert found == pytest.approx(expected, abs=1e-3)
+    runs = pytest.importorskip("uci_picture").groups
+    assert runs([1.0, 1.5, 2.0, 4.0], 1.1) == [(0, 2)]
+    assert runs([1.0, 1.5, 2.4, 4.0], 1.0) == [(0, 1), (1, 2)]
