@@ -47,9 +47,17 @@ _FIXED = {
     "boosting": {"random_state": 0},
 }
 
-#: Settings of convexnn in place of its defaults: coarser paths, on which networks stop
-#: after three rounds of the search, from fewer starts.
-SETTINGS = {"betas": 6, "max_iter": 3, "solver_options": {"n_starts": 64}}
+#: Settings of convexnn in place of its defaults, by whether the targets are numbers:
+#: coarser paths, networks that stop after few rounds of the search, and fewer starts.
+SETTINGS = {
+    True: {"betas": 6, "max_iter": 3, "solver_options": {"n_starts": 64}},
+    False: {
+        "betas": 5,
+        "beta_min_ratio": 0.01,
+        "max_iter": 2,
+        "solver_options": {"n_starts": 64},
+    },
+}
 
 #: Names of the methods.
 METHODS = (OURS, "linear", *_PAIRS)
@@ -95,7 +103,7 @@ def _linear(is_regression, inner):
 def _ours(is_regression, inner):
     kind = "Regressor" if is_regression else "Classifier"
     estimator = getattr(convexnn, f"ConvexReLU{kind}CV")
-    return estimator(cv=inner, random_state=0, **SETTINGS)
+    return estimator(cv=inner, random_state=0, **SETTINGS[is_regression])
 
 
 def make_method(name, is_regression, n_rows, n_features, *, quick=False):
