@@ -54,7 +54,8 @@ SETTINGS = {
     False: {
         "betas": 5,
         "beta_min_ratio": 0.01,
-        "max_iter": 2,
+        "tol": 0.1,
+        "max_iter": 3,
         "solver_options": {"n_starts": 64},
     },
 }
