@@ -23,6 +23,7 @@ import time
 import warnings
 from pathlib import Path
 
+import numpy as np
 import uci_tables as tables
 from results import write_environment
 from sklearn.exceptions import ConvergenceWarning
@@ -52,7 +53,7 @@ REGRESSION = {
     for name in ("yacht", "energy", "concrete", "kin8nm", "power-plant")
 }
 SETS = CLASSIFICATION | REGRESSION
-SHIPPED = ("wine", "breast cancer", "diabetes")
+SHIPPED = ("breast cancer", "wine", "diabetes")
 
 
 def load(name, folder):
@@ -117,9 +118,9 @@ def append(path, row):
 def run(arguments, path):
     """Run what is missing from the file of results, whole repeats first."""
     done = {tables.key(row) for row in tables.read(path)} if path.exists() else set()
-    for name in arguments.sets[:1] if OURS in arguments.methods else ():
+    if OURS in arguments.methods:
         # The first fit of a process also loads the solver.
-        run_one(name, 0, OURS, arguments.data, True)
+        make_method(OURS, True, 12, 2, quick=True).fit(np.eye(12, 2), np.arange(12.0))
     for repeat in range(arguments.repeats):
         for name in arguments.sets:
             for method in arguments.methods:

@@ -60,6 +60,9 @@ SETTINGS = {
     },
 }
 
+#: What a quick run changes of these.
+_QUICK = {"betas": 3, "beta_min_ratio": 0.03, "tol": 0.1}
+
 #: Names of the methods.
 METHODS = (OURS, "linear", *_PAIRS)
 
@@ -101,10 +104,11 @@ def _linear(is_regression, inner):
     )
 
 
-def _ours(is_regression, inner):
+def _ours(is_regression, inner, quick):
     kind = "Regressor" if is_regression else "Classifier"
     estimator = getattr(convexnn, f"ConvexReLU{kind}CV")
-    return estimator(cv=inner, random_state=0, **SETTINGS[is_regression])
+    settings = SETTINGS[is_regression] | (_QUICK if quick else {})
+    return estimator(cv=inner, random_state=0, **settings)
 
 
 def make_method(name, is_regression, n_rows, n_features, *, quick=False):
@@ -124,7 +128,7 @@ def make_method(name, is_regression, n_rows, n_features, *, quick=False):
     folds = KFold if is_regression else StratifiedKFold
     inner = folds(INNER, shuffle=True, random_state=0)
     if name == OURS:
-        model = make_pipeline(StandardScaler(), _ours(is_regression, inner))
+        model = make_pipeline(StandardScaler(), _ours(is_regression, inner, quick))
     elif name == "linear":
         model = make_pipeline(StandardScaler(), _linear(is_regression, inner))
     else:
@@ -139,10 +143,13 @@ def _searched(name, is_regression, n_rows, n_features, inner, quick):
     fixed = _FIXED.get(name, {}).copy()
     grid = _grid(name, n_rows, n_features)
     if quick:
-        grid = {key: values[:2] for key, values in list(grid.items())[:1]}
-        for key, few in {"n_estimators": 20, "max_iter": 20}.items():
-            if key in fixed or (name == "boosting" and key == "max_iter"):
-                fixed[key] = few
+        first, values = next(iter(grid.items()))
+        grid = {first: values[:2]}
+        fixed |= {
+            "MLP": {"max_iter": 20},
+            "random forest": {"n_estimators": 20},
+            "boosting": {"max_iter": 20},
+        }.get(name, {})
     pipeline = make_pipeline(StandardScaler(), _PAIRS[name][is_regression](**fixed))
     step = pipeline.steps[-1][0]
     return GridSearchCV(

@@ -247,7 +247,7 @@ def uci(monkeypatch):
 
 def test_quick_comparison_goes_on_where_it_stopped(uci, tmp_path, capsys):
     arguments = ["--quick", "--output", str(tmp_path)]
-    uci.main([*arguments, "--sets", "wine"])
+    uci.main([*arguments, "--sets", "breast cancer"])
     first = (tmp_path / "data" / "uci.csv").read_text()
     assert not (tmp_path / "images").exists()
     uci.main(arguments)
