@@ -45,6 +45,6 @@ html_theme_options = {
 # The start page and the single pages without children need no left column.
 _SINGLE = (
     *("index", "theory", "backends", "defaults", "two_layer"),
-    *("classification", "decoder", "convex_cnn", "three_layer"),
+    *("classification", "uci", "decoder", "convex_cnn", "three_layer"),
 )
 html_sidebars = {page: [] for page in _SINGLE}
