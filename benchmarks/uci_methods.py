@@ -34,6 +34,7 @@ INNER = 3
 #: Estimators for classification and regression.
 _PAIRS = {
     "MLP": (MLPClassifier, MLPRegressor),
+    "MLP by Adam": (MLPClassifier, MLPRegressor),
     "RBF SVM": (SVC, SVR),
     "k-NN": (KNeighborsClassifier, KNeighborsRegressor),
     "random forest": (RandomForestClassifier, RandomForestRegressor),
@@ -43,6 +44,7 @@ _PAIRS = {
 #: Settings that are not searched over.
 _FIXED = {
     "MLP": {"solver": "lbfgs", "max_iter": 200, "random_state": 0},
+    "MLP by Adam": {"solver": "adam", "max_iter": 500, "random_state": 0},
     "random forest": {"n_estimators": 100, "random_state": 0},
     "boosting": {"random_state": 0},
 }
@@ -73,11 +75,13 @@ def _grid(name, n_rows, n_features):
     """Return what a grid search of a method goes through."""
     # The smallest inner training part has two thirds of the rows.
     most = max(n_rows * (INNER - 1) // INNER, 1)
+    layers = {
+        "alpha": [0.03, 0.3, 3.0, 30.0],
+        "hidden_layer_sizes": [(20,), (100,)],
+    }
     return {
-        "MLP": {
-            "alpha": [0.03, 0.3, 3.0, 30.0],
-            "hidden_layer_sizes": [(20,), (100,)],
-        },
+        "MLP": layers,
+        "MLP by Adam": layers,
         "RBF SVM": {
             "C": [0.1, 1.0, 10.0, 100.0],
             "gamma": [share / n_features for share in (0.1, 0.3, 1.0, 3.0)],
@@ -147,6 +151,7 @@ def _searched(name, is_regression, n_rows, n_features, inner, quick):
         grid = {first: values[:2]}
         fixed |= {
             "MLP": {"max_iter": 20},
+            "MLP by Adam": {"max_iter": 20},
             "random forest": {"n_estimators": 20},
             "boosting": {"max_iter": 20},
         }.get(name, {})

@@ -44,7 +44,7 @@ def read(path):
 
 
 def collect(rows):
-    """Return sets, methods, kinds, mean scores, and seconds of a repeat.
+    """Return sets, methods, kinds, repeats, mean scores, and seconds of a repeat.
 
     Only the repeats of a set that all methods have are counted.
 
@@ -52,27 +52,28 @@ def collect(rows):
     -------
     names, methods : list of str
         Sets with such a repeat, and the methods with any result.
-    kinds : dict
-        Kind of each set.
+    kinds, counts : dict
+        Kind of each set, and number of its repeats that count.
     scores, seconds : ndarray of shape (n_sets, n_methods)
         Mean score over the halves; mean CPU seconds of a repeat, both its halves.
     """
     kinds = {row["set"]: row["kind"] for row in rows}
     present = {row["method"] for row in rows}
     methods = [name for name in METHODS if name in present]
-    repeats = defaultdict(dict)
+    found_by = defaultdict(dict)
     for row in rows:
         halves = [float(row[f"{half} score"]) for half in _HALVES]
         found = np.mean(halves), float(row["CPU s"])
-        repeats[row["set"], row["repeat"]][row["method"]] = found
+        found_by[row["set"], row["repeat"]][row["method"]] = found
     complete = defaultdict(list)
-    for (name, _), found in repeats.items():
+    for (name, _), found in found_by.items():
         if len(found) == len(methods):
             complete[name].append([found[method] for method in methods])
     names = [name for name in kinds if name in complete]
     means = np.array([np.mean(complete[name], axis=0) for name in names])
     means = means.reshape(len(names), len(methods), 2)
-    return names, methods, kinds, means[..., 0], means[..., 1]
+    counts = {name: len(complete[name]) for name in names}
+    return names, methods, kinds, counts, means[..., 0], means[..., 1]
 
 
 def mean_ranks(table):
@@ -88,13 +89,14 @@ def critical_difference(n_methods, n_sets):
 
 def report(path, folder):
     """Print and write the tables, and draw the picture."""
-    names, methods, kinds, table, seconds = collect(read(path))
+    names, methods, kinds, counts, table, seconds = collect(read(path))
     if not names:
         print("no set has results of all methods")
         return
-    scores = [("set", "kind", *methods)]
+    scores = [("set", "kind", "repeats", *methods)]
     for name, values in zip(names, table, strict=True):
-        scores.append((name, kinds[name], *(f"{value:.3f}" for value in values)))
+        about = name, kinds[name], counts[name]
+        scores.append((*about, *(f"{value:.3f}" for value in values)))
     masks = {
         kind: np.array([kinds[name] == kind for name in names])
         for kind in ("classification", "regression")
