@@ -151,7 +151,7 @@ def _searched(name, is_regression, n_rows, n_features, inner, quick):
         grid = {first: values[:2]}
         fixed |= {
             "MLP": {"max_iter": 20},
-            "MLP by Adam": {"max_iter": 20},
+            "MLP by Adam": {"max_iter": 60},
             "random forest": {"n_estimators": 20},
             "boosting": {"max_iter": 20},
         }.get(name, {})
