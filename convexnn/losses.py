@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.optimize import minimize_scalar
-from scipy.special import expit, logsumexp, softmax, xlogy
+from scipy.special import expit, xlogy
 
 __all__ = [
     "LOSSES",
@@ -514,9 +514,7 @@ class MultinomialLoss(SmoothLoss):
         eigenvalue of the loss's.
         """
         offset = self.offset(z)
-        shares = softmax(z + offset, axis=1)
-        curvatures = 2 * np.max(shares * (1 - shares), axis=1)
-        return self._model(z, offset, curvatures)
+        return self._model(z, offset, self._bounds(z + offset).max(axis=1))
 
     def outputwise_model(self, z):
         """Return the same with a curvature for each output, nowhere below the loss's.
@@ -524,17 +522,35 @@ class MultinomialLoss(SmoothLoss):
         The sums of the sizes of the rows of the loss's Hessian are such curvatures.
         """
         offset = self.offset(z)
-        shares = softmax(z + offset, axis=1)
-        return self._model(z, offset, 2 * shares * (1 - shares))
+        return self._model(z, offset, self._bounds(z + offset))
+
+    def evaluate(self, z, near=None):
+        """Return value, dual point and intercepts at one output."""
+        offset = self.offset(z, near)
+        value, shares = self._value_and_shares(z + offset)
+        return value, self.weights[:, None] * (self.y - shares), offset
 
     def _value_at(self, z, offset):
-        f = np.asarray(z + offset, dtype=np.float64)
-        chosen = np.sum(f * _beside(self.y, f), axis=1)
-        return self.weights @ (logsumexp(f, axis=1) - chosen) + self.constant
+        return self._value_and_shares(z + offset)[0]
 
     def _dual_point_at(self, z, offset):
-        shares = softmax(np.asarray(z + offset, dtype=np.float64), axis=1)
+        shares = self._value_and_shares(z + offset)[1]
         return self.weights[:, None] * (self.y - shares)
+
+    def _bounds(self, f):
+        shares = self._value_and_shares(f)[1]
+        return 2 * shares * (1 - shares)
+
+    def _value_and_shares(self, f):
+        """Return the loss of outputs and their softmax probabilities."""
+        f = np.asarray(f, dtype=np.float64)
+        shares = f - f.max(axis=1, keepdims=True)
+        chosen = np.sum(shares * _beside(self.y, f), axis=1)
+        np.exp(shares, out=shares)
+        totals = shares.sum(axis=1, keepdims=True)
+        shares /= totals
+        losses = np.log(totals[:, 0]) - chosen
+        return self.weights @ losses + self.constant, shares
 
     def _largest_scale(self, v):
         shares = (v / self.weights[:, None] * self.y).max()
@@ -543,26 +559,27 @@ class MultinomialLoss(SmoothLoss):
     def _minimise(self, z, c):
         """Return the best intercepts by Newton steps, shortened until they gain."""
         wanted = self.weights @ self.y
-        value = self._value_at(z, c)
+        value, shares = self._value_and_shares(z + c)
         for _ in range(_INTERCEPT_STEPS):
-            weighted = self.weights[:, None] * softmax(z + c, axis=1)
+            weighted = self.weights[:, None] * shares
             sums = weighted.sum(axis=0)
             slope = sums - wanted
             if np.abs(slope).max() <= _FLAT * self._total:
                 break
-            hessian = np.diag(sums) - weighted.T @ (weighted / self.weights[:, None])
+            hessian = np.diag(sums) - weighted.T @ shares
             # The intercepts of sum zero are those that the loss tells apart; where all
             # shares are near 0 or 1 the steps are kept in bounds.
             hessian += self._total / len(c) ** 2
             hessian[np.diag_indices_from(hessian)] += 1e-12 * self._total
             step = np.linalg.solve(hessian, -slope)
             step *= min(1.0, _LONGEST_STEP / np.abs(step).max())
-            length, reached = 1.0, self._value_at(z, c + step)
+            length = 1.0
+            reached, shares = self._value_and_shares(z + (c + step))
             # The last steps change the value by less than its rounding.
             allowed = value + 1e-13 * max(abs(value), 1.0)
             while reached > allowed and length > 1e-10:
                 length *= 0.5
-                reached = self._value_at(z, c + length * step)
+                reached, shares = self._value_and_shares(z + (c + length * step))
             if reached > allowed:
                 break
             c, value = c + length * step, reached

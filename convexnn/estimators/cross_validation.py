@@ -20,6 +20,9 @@ __all__ = ["CHOICE_CONSTRAINTS", "PenaltyChoice"]
 #: networks within `tol` of the optimum predict equally well up to about that.
 _NEAR_TIE = 0.5
 
+#: Tolerance above which near ties are not looked for any farther.
+_LOOSE = 1e-3
+
 #: Penalties that all folds are trained at before their errors are looked at, and how
 #: far above the smallest, relatively, an error has to be for a path to end.
 _STRIDE, _WORSE = 2, 0.01
@@ -95,7 +98,8 @@ class PenaltyChoice:
         results = self._follow(folds)
         self.betas_ = self.betas_[: results.shape[1]]
         mean = np.nanmean(results[0], axis=1)
-        near = mean <= mean.min() * (1 + _NEAR_TIE * np.sqrt(self.tol))
+        share = _NEAR_TIE * np.sqrt(min(self.tol, _LOOSE))
+        near = mean <= mean.min() * (1 + share)
         if near.sum() > 1:
             again, _ = self._results(folds, self.betas_[near], is_warm=False)
             results[:, near] = again

@@ -527,7 +527,7 @@ class _Search:
         solution = solve_given_cells(
             program,
             tol=max(_EXACT, _EXACT_SHARE * self.tol),
-            max_iter=300 if self.loss.is_quadratic else 2000,
+            max_iter=300 if self.loss.is_quadratic or self.has_heads else 2000,
             start=self._point(program, group_of, units.joined(idle)),
         )
         U = feasible_point(program, solution.U)
