@@ -49,17 +49,12 @@ _FIXED = {
     "boosting": {"random_state": 0},
 }
 
-#: Settings of convexnn in place of its defaults, by whether the targets are numbers:
-#: coarser paths, networks that stop after few rounds of the search, and fewer starts.
+#: Settings of convexnn in place of its defaults, by whether the targets are numbers: in
+#: a regression coarser paths, networks that stop after few rounds of the search, and
+#: fewer starts. All methods choose their settings by accuracy.
 SETTINGS = {
     True: {"betas": 6, "max_iter": 3, "solver_options": {"n_starts": 64}},
-    False: {
-        "betas": 5,
-        "beta_min_ratio": 0.01,
-        "tol": 0.1,
-        "max_iter": 3,
-        "solver_options": {"n_starts": 64},
-    },
+    False: {"scoring": "accuracy"},
 }
 
 #: What a quick run changes of these.

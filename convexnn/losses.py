@@ -500,9 +500,7 @@ class MultinomialLoss(SmoothLoss):
     def dual_value(self, v):
         """Return ``-L*(-v)``: the entropy of the probabilities that v stands for."""
         shares = self.y - v / self.weights[:, None]
-        inside = (shares >= -_ROUNDING).all()
-        inside &= (np.abs(shares.sum(axis=1) - 1) <= _ROUNDING).all()
-        if not inside:
+        if max(-shares.min(), np.abs(shares.sum(axis=1) - 1).max()) > _ROUNDING:
             return -np.inf
         shares = np.maximum(shares, 0.0)
         return float(-self.weights @ xlogy(shares, shares).sum(axis=1)) + self.constant

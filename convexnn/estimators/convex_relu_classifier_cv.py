@@ -39,10 +39,10 @@ class ConvexReLUClassifierCV(PenaltyChoice, TwoLayerClassifier):
 
     Parameters
     ----------
-    betas : int or array-like of shape (n_betas,), default=30
+    betas : int or array-like of shape (n_betas,), default=8
         Number of penalties, evenly spaced on a logarithmic scale from beta_max on all
         the data down, or the penalties, in (0, inf).
-    beta_min_ratio : float, default=1e-3
+    beta_min_ratio : float, default=3e-3
         Smallest penalty divided by the largest, in (0, 1], where `betas` is a number.
     cv : int, cross-validation generator or iterable, default=None
         Folds: None for five, an int for so many, stratified and in the order of the
@@ -56,7 +56,7 @@ class ConvexReLUClassifierCV(PenaltyChoice, TwoLayerClassifier):
         the largest of several. "one_se" chooses the largest penalty whose average is at
         most one standard error (of the average over the folds, at the minimum) above
         that; it gives narrower networks.
-    patience : int, default=5
+    patience : int, default=2
         Where `betas` is a number: the paths end when the average error of so many
         penalties in a row is more than 1 % above the smallest, since the smallest
         penalties take longest. None goes on to the last.
@@ -65,9 +65,10 @@ class ConvexReLUClassifierCV(PenaltyChoice, TwoLayerClassifier):
         for all processors. The result does not depend on it.
     loss, class_weight, activation, solver, cells, n_cells, fit_intercept
         Of :class:`~convexnn.ConvexReLUClassifier`.
-    tol : float, default=1e-3
+    tol : float, default=0.1
         Bound on the relative duality gap, (primal - dual) / primal, of every network,
-        in [0, 1).
+        in [0, 1). Tighter gaps and more penalties took three to six times as long on
+        UCI sets and predicted no better (``benchmarks/uci.py``).
     max_iter : int, default=20000
         Largest number of iterations of the backend for each network.
     max_neurons, solver_options, verbose
@@ -145,13 +146,13 @@ class ConvexReLUClassifierCV(PenaltyChoice, TwoLayerClassifier):
 
     def __init__(
         self,
-        betas=30,
+        betas=8,
         *,
-        beta_min_ratio=1e-3,
+        beta_min_ratio=3e-3,
         cv=None,
         scoring=None,
         selection="min",
-        patience=5,
+        patience=2,
         n_jobs=None,
         loss="log_loss",
         class_weight=None,
@@ -160,7 +161,7 @@ class ConvexReLUClassifierCV(PenaltyChoice, TwoLayerClassifier):
         cells="auto",
         n_cells=50,
         fit_intercept=True,
-        tol=1e-3,
+        tol=0.1,
         max_iter=20_000,
         max_neurons=None,
         solver_options=None,
