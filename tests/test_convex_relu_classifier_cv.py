@@ -11,7 +11,14 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from convexnn import ConvexReLUClassifier, ConvexReLUClassifierCV
 
-SHORT = {"betas": 4, "beta_min_ratio": 0.03, "cv": 3, "random_state": 0}
+SHORT = {
+    "betas": 4,
+    "beta_min_ratio": 0.03,
+    "cv": 3,
+    "patience": None,
+    "tol": 1e-3,
+    "random_state": 0,
+}
 GATED = {"activation": "gated_relu", "n_cells": 10}
 #: Parameters of this test that one network has as well.
 _OWN = ("loss", "class_weight", "activation", "cells", "n_cells", "tol")

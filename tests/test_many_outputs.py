@@ -21,7 +21,13 @@ from convexnn.solvers import select_backend
 from convexnn.training import Trainer
 
 
-@parametrize_with_checks([ConvexReLURegressor(loss="huber", epsilon=50.0, tol=0.1)])
+@parametrize_with_checks(
+    [
+        ConvexReLURegressor(
+            loss="huber", epsilon=50.0, cells="sampled", n_cells=5, tol=0.1
+        )
+    ]
+)
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
 def test_scikit_learn_contract(estimator, check):
