@@ -222,8 +222,7 @@ class SmoothLoss(Loss):
     def quadratic_model(self, z):
         """Return the squared loss that agrees with this one at z to second order.
 
-        Where the curvature is below a thousandth of the largest possible, it is raised
-        to that.
+        Curvatures below a thousandth of the largest possible one are raised to that.
         """
         offset = self.offset(z)
         f, y = self._columns(z + offset)
