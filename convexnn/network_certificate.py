@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from .architectures.three_layer import ThreeLayerNetwork, ThreeLayerReLU
 from .certificate import Certificate
 from .losses import SquaredLoss
-from .network import ReLUNetwork
+from .network import ReLUNetwork, network_of
 from .solvers.three_layer_descent import SubNetworks
 from .solvers.three_layer_pricer import SubNetworkPricer
 from .three_layer_program import (
@@ -177,10 +177,11 @@ def _listed(units, X, loss, beta, cells, n_cells, random_state):
 
 def _read(weights, n_features):
     """Return sub-networks and the output intercept, or None, of any kind of weights."""
-    if hasattr(weights, "_network"):
+    if hasattr(weights, "get_params"):
+        network = network_of(weights)
         if hasattr(weights, "gates_"):
             raise ValueError("weights must be those of a ReLU network, got gates.")
-        units, intercept = _read(weights._network(), n_features)
+        units, intercept = _read(network, n_features)
         if weights.fit_intercept:
             return units, intercept
         # The network's rows of biases are zeros.

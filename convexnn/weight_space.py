@@ -8,7 +8,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from .architectures.three_layer import ThreeLayerNetwork
-from .network import ReLUNetwork
+from .network import ReLUNetwork, network_of
 
 __all__ = ["ThreeLayerPoint", "TwoLayerPoint", "WeightPoint", "as_point", "matched"]
 
@@ -188,9 +188,8 @@ def as_point(weights):
         If it is something else, or a three-layer network without sub-networks.
     """
     has_bias = getattr(weights, "fit_intercept", True)
-    # A convolutional estimator has a network for a grid of patches only.
-    is_estimator = hasattr(weights, "_network") and not hasattr(weights, "filter_shape")
-    network = weights._network() if is_estimator else weights
+    is_estimator = hasattr(weights, "get_params")
+    network = network_of(weights) if is_estimator else weights
     if isinstance(network, list) and all(
         isinstance(each, tuple) and len(each) == 3 for each in network
     ):

@@ -8,11 +8,18 @@ from functools import partial
 
 import numpy as np
 import pytest
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from convexnn import ConvexReLURegressor, ThreeLayerConvexRegressor, certify
+from convexnn import (
+    ConvexCNNRegressor,
+    ConvexReLUClassifier,
+    ConvexReLURegressor,
+    ThreeLayerConvexClassifier,
+    ThreeLayerConvexRegressor,
+    certify,
+)
 from convexnn.solvers import three_layer_search
 
 rng = np.random.default_rng(0)
@@ -324,3 +331,28 @@ def test_certify_refuses_what_it_cannot_read(arguments, match):
     given |= arguments
     with pytest.raises(ValueError, match=match):
         certify(given.pop("weights"), given.pop("X"), given.pop("y"), **given)
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        ConvexReLUClassifier(beta=5.0, random_state=0),
+        ThreeLayerConvexClassifier(2, beta=5.0, cells="sampled", n_cells=3),
+        ConvexReLURegressor(beta=5.0, loss="huber", random_state=0),
+        ConvexCNNRegressor(filter_shape=2, random_state=0),
+    ],
+)
+def test_certify_refuses_estimators_with_other_objectives(estimator):
+    target = np.abs(Y)
+    if is_classifier(estimator):
+        target = (np.median(Y) < Y).astype(int)
+    estimator.fit(X, target)
+    with pytest.raises(ValueError, match="weights as an estimator must be a fitted"):
+        certify(estimator, X, target, beta=5.0)
+
+
+def test_certify_refuses_several_targets():
+    several = ConvexReLURegressor(beta=5.0, random_state=0)
+    several.fit(X, np.column_stack([Y, -Y]))
+    with pytest.raises(ValueError, match="of one target"):
+        certify(several, X, Y, beta=5.0)
