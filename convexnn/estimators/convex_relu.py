@@ -223,8 +223,8 @@ class ConvexReLURegressor(TwoLayerRegressor):
         X : array-like of shape (n_samples, n_features)
             Inputs, dense and finite.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            Targets, finite; several only where all cells are searched. A single
-            column is read as a vector, with a DataConversionWarning.
+            Targets, finite; several where all cells are searched, or gates are
+            fixed. A single column is read as a vector, with a DataConversionWarning.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights. A weight of 2 equals a repeated row, a weight of 0
             an absent one.

@@ -179,8 +179,8 @@ class ConvexReLURegressorCV(PenaltyChoice, TwoLayerRegressor):
         X : array-like of shape (n_samples, n_features)
             Inputs, dense and finite.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            Targets, finite; several only where all cells are searched. A single
-            column is read as a vector, with a DataConversionWarning.
+            Targets, finite; several where all cells are searched, or gates are
+            fixed. A single column is read as a vector, with a DataConversionWarning.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights, in training and in the errors of the left-out parts.
             A weight of 2 equals a repeated row in the same fold, a weight of 0 an
