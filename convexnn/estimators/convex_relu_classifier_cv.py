@@ -67,8 +67,8 @@ class ConvexReLUClassifierCV(PenaltyChoice, TwoLayerClassifier):
         Of :class:`~convexnn.ConvexReLUClassifier`.
     tol : float, default=0.1
         Bound on the relative duality gap, (primal - dual) / primal, of every network,
-        in [0, 1). Tighter gaps and more penalties took three to six times as long on
-        UCI sets and predicted no better (``benchmarks/uci.py``).
+        in [0, 1). Predictions on UCI sets hardly depend on it below the default; the
+        time does.
     max_iter : int, default=20000
         Largest number of iterations of the backend for each network.
     max_neurons, solver_options, verbose
