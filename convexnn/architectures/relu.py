@@ -13,7 +13,11 @@ from .recovery import program_directions, sum_into_groups, unscaled_units
 __all__ = ["ReLU"]
 
 #: Numbers in a block of pre-activations.
-_BLOCK = 2**17
+_BLOCK = 2**16
+
+#: Inputs up to which, and numbers of pre-activations beyond which, descents compute
+#: these twice rather than keep them.
+_FEW_INPUTS, _KEPT = 64, 2**20
 
 
 class ReLU:
@@ -144,49 +148,44 @@ class ReLU:
             Inputs.
         hidden : ndarray of shape (d, m)
             Hidden weights, one unit a column.
-        output : ndarray of shape (m,)
+        output : ndarray of shape (m,) or (m, q)
             Output weights.
         width : float
             Width of the smoothing, in units of the pre-activations; 0 for none.
 
         Returns
         -------
-        z : ndarray of shape (n,)
+        z : ndarray of shape (n,) or (n, q)
             Output of the network.
         pull : callable
             ``pull(v)`` returns the gradients of ``v' z`` by `hidden` and by `output`.
             It may be called once: it works in the memory of the first pass.
         """
-        n_rows = max(_BLOCK // max(len(output), 1), 16)
-        blocks, z = [], np.empty(len(X), dtype=hidden.dtype)
-        for first in range(0, len(X), n_rows):
-            rows = slice(first, first + n_rows)
-            values = X[rows] @ hidden
-            if width:
-                roots = values * values
-                roots += width * width
-                np.sqrt(roots, out=roots)
-            else:
-                roots = np.abs(values)
-            z[rows] = 0.5 * (values @ output + roots @ output)
-            blocks.append((rows, values, roots))
+        blocks = list(_blocks(X, hidden))
+        z = np.empty((len(X), *output.shape[1:]), dtype=hidden.dtype)
+        # Where the units of all rows outgrow the cache, few inputs are gone through
+        # again in less time than it takes to fetch what was known of the units.
+        is_kept = X.shape[1] > _FEW_INPUTS or len(X) * len(output) <= _KEPT
+        kept = []
+        for rows in blocks:
+            units, roots = _activate(X[rows] @ hidden, width)
+            z[rows] = units @ output
+            if is_kept:
+                kept.append((units, roots))
 
         def pull(v):
             by_output, by_hidden = np.zeros_like(output), np.zeros_like(hidden)
-            for rows, values, roots in blocks:
-                by_output += v[rows] @ values
-                by_output += v[rows] @ roots
-                if width:
-                    values /= roots
-                else:
-                    np.sign(values, out=values)
-                values *= v[rows, None]
-                by_hidden += X[rows].T @ values
-            by_hidden += (X.T @ v)[:, None]
-            by_hidden *= 0.5 * output
-            return by_hidden, 0.5 * by_output
+            for k, rows in enumerate(blocks):
+                known = kept[k] if is_kept else _activate(X[rows] @ hidden, width)
+                by_output += known[0].T @ v[rows]
+                by_hidden += self._pull_back(X[rows], v[rows], _slopes(*known), output)
+            return by_hidden, by_output
 
         return z, pull
+
+    def _pull_back(self, X, v, slopes, output):
+        """Return the gradient by the hidden weights over a block of rows."""
+        return ((X * v[:, None]).T @ slopes) * output
 
     def thin(self, X, v, step):
         """Return the rows, and the entries of a dual point, of every so many inputs."""
@@ -250,3 +249,24 @@ def _blocks(X, directions):
     n_rows = max(_BLOCK // max(directions.shape[1], 1), 16)
     for first in range(0, len(X), n_rows):
         yield slice(first, first + n_rows)
+
+
+def _activate(values, width):
+    """Return units in place of their pre-activations, and the roots of smoothed ones."""
+    if not width:
+        return np.maximum(values, 0, out=values), None
+    roots = values * values
+    roots += values.dtype.type(width * width)
+    np.sqrt(roots, out=roots)
+    values += roots
+    values *= values.dtype.type(0.5)
+    return values, roots
+
+
+def _slopes(units, roots):
+    """Return derivatives by the pre-activations in place of the units."""
+    if roots is None:
+        return np.greater(units, 0, out=units)
+    # (1 + z / root) / 2, where the unit is (z + root) / 2.
+    units /= roots
+    return units

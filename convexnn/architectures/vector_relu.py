@@ -75,24 +75,10 @@ class VectorReLU(ReLU):
             best, value = found, reached
         return best, value
 
-    def linearise(self, X, hidden, output, width):
-        """Return a smoothed network's outputs and their derivatives.
-
-        As for :class:`~convexnn.architectures.ReLU`, with output weights of shape
-        (m, q) and outputs of shape (n, q).
-        """
-        values = X @ hidden
-        roots = np.sqrt(values * values + width * width) if width else np.abs(values)
-        activations = values + roots
-        z = 0.5 * (activations @ output)
-
-        def pull(v):
-            slopes = values / roots if width else np.sign(values)
-            slopes += 1
-            slopes *= v @ output.T
-            return 0.5 * (X.T @ slopes), 0.5 * (activations.T @ v)
-
-        return z, pull
+    def _pull_back(self, X, v, slopes, output):
+        """Return the gradient by the hidden weights over a block of rows."""
+        slopes *= v @ output.T
+        return X.T @ slopes
 
     def price_bound(self, X, v):
         """Return a rigorous bound on the price of a dual point."""
