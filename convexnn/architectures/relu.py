@@ -252,7 +252,7 @@ def _blocks(X, directions):
 
 
 def _activate(values, width):
-    """Return units in place of their pre-activations, and the roots of smoothed ones."""
+    """Return units in place of pre-activations, and the roots of smoothed ones."""
     if not width:
         return np.maximum(values, 0, out=values), None
     roots = values * values

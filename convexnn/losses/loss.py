@@ -1,0 +1,81 @@
+"""What all losses share."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+
+__all__ = ["Loss", "beside"]
+
+
+class Loss:
+    """What all losses share.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n,) or (n, q)
+        Targets.
+    weights : ndarray of shape (n,)
+        Positive sample weights s.
+    intercept : bool
+        Whether the constant c, one for each of the q outputs, is free and unpenalised.
+    constant : float, default=0.0
+        Added to every value; no network changes it.
+    """
+
+    #: Whether the loss is half a weighted sum of squares.
+    is_quadratic = False
+
+    #: Whether the targets are labels, which have no units.
+    has_labels = False
+
+    #: Whether the loss itself has a gradient everywhere.
+    is_smooth = True
+
+    def __init__(self, y, weights, *, intercept, constant=0.0):
+        self.y = y
+        self.weights = weights
+        self.intercept = intercept
+        self.constant = constant
+        self._total = float(weights.sum())
+
+    def evaluate(self, z, near=None):
+        """Return value, dual point and intercept at one output.
+
+        `near` is an intercept to start from where it takes a search.
+        """
+        offset = self.offset(z, near)
+        return self._value_at(z, offset), self._dual_point_at(z, offset), offset
+
+    def value(self, z):
+        """Return L(z), a float for one output and an array for several."""
+        return self._value_at(z, self.offset(z))
+
+    def dual_point(self, z):
+        """Return minus the gradient of L at z; it sums to 0 with an intercept."""
+        return self._dual_point_at(z, self.offset(z))
+
+    def smoothed(self, width):
+        """Return a smooth loss near this one: itself, if it is smooth."""
+        return self
+
+    def best_scale(self, v, limit):
+        """Return the t in [0, limit] that maximises ``dual_value(t * v)``."""
+        limit = min(limit, self._largest_scale(v))
+        if not limit > 0:
+            return 0.0
+        if not np.isfinite(limit):
+            # Beyond twice the scale of a gradient every dual falls.
+            limit = 2.0
+        found = minimize_scalar(
+            lambda t: -self.dual_value(t * v),
+            bounds=(0.0, limit),
+            method="bounded",
+            options={"xatol": 1e-9 * limit},
+        ).x
+        return max((float(found), limit), key=lambda t: self.dual_value(t * v))
+
+
+def beside(values, other):
+    """Return values of the samples with as many axes as some other array has."""
+    return values.reshape(values.shape + (1,) * (other.ndim - values.ndim))

@@ -1,0 +1,142 @@
+"""Losses of the margins of labels of -1 and 1."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import expit, xlogy
+
+from .loss import beside
+from .smooth import ROUNDING, SmoothLoss
+
+__all__ = [
+    "HingeLoss",
+    "LogisticLoss",
+    "MarginLoss",
+    "RoundedHingeLoss",
+    "SquaredHingeLoss",
+]
+
+
+class MarginLoss(SmoothLoss):
+    """Losses of the margin ``m = y f`` of labels y of -1 and 1."""
+
+    has_labels = True
+
+    #: Largest slope, in magnitude.
+    _most = np.inf
+
+    def _values(self, f, y):
+        return self._of_margins(y * f)
+
+    def _slopes(self, f, y):
+        return y * self._slopes_of_margins(y * f)
+
+    def _duals(self, v, y):
+        shares = y * v
+        inside = (shares >= -ROUNDING) & (shares <= self._most + ROUNDING)
+        duals = self._duals_of_shares(np.clip(shares, 0.0, self._most))
+        return np.where(inside, duals, -np.inf)
+
+    def _largest_scale(self, v):
+        largest = float(np.max(self.y * v / beside(self.weights, v)))
+        return self._most / largest if largest > 0 else np.inf
+
+    def _bracket(self, f, y):
+        return np.min(-1 - f, axis=0), np.max(1 - f, axis=0)
+
+
+class LogisticLoss(MarginLoss):
+    """Logistic loss of labels y of -1 and 1: ``log(1 + exp(-y f))``."""
+
+    _largest_curvature = 0.25
+    _most = 1.0
+
+    def _of_margins(self, m):
+        return np.logaddexp(0.0, -m)
+
+    def _slopes_of_margins(self, m):
+        return -expit(-m)
+
+    def _curvatures(self, f, y):
+        share = expit(f)
+        return share * (1 - share)
+
+    def _duals_of_shares(self, a):
+        return -xlogy(a, a) - xlogy(1 - a, 1 - a)
+
+    def _bracket(self, f, y):
+        with np.errstate(divide="ignore"):
+            odds = np.log(self.weights @ (y > 0)) - np.log(self.weights @ (y < 0))
+        return np.min(-f, axis=0) + odds, np.max(-f, axis=0) + odds
+
+
+class SquaredHingeLoss(MarginLoss):
+    """Half the squared hinge of labels y of -1 and 1: ``max(0, 1 - y f)^2 / 2``."""
+
+    def _of_margins(self, m):
+        return 0.5 * np.maximum(1 - m, 0) ** 2
+
+    def _slopes_of_margins(self, m):
+        return -np.maximum(1 - m, 0)
+
+    def _curvatures(self, f, y):
+        return (y * f < 1).astype(float)
+
+    def _duals_of_shares(self, a):
+        return a - 0.5 * a**2
+
+
+class RoundedHingeLoss(MarginLoss):
+    """Hinge with a parabola in place of its kink, over margins 1 - width to 1."""
+
+    _most = 1.0
+
+    def __init__(self, y, weights, *, intercept, constant=0.0, width=1e-3):
+        super().__init__(y, weights, intercept=intercept, constant=constant)
+        self.width = width
+
+    @property
+    def _largest_curvature(self):
+        return 1 / self.width
+
+    def _of_margins(self, m):
+        short = np.clip(1 - m, 0, self.width)
+        return np.maximum(1 - m - self.width, 0) + short**2 / (2 * self.width)
+
+    def _slopes_of_margins(self, m):
+        return -np.clip((1 - m) / self.width, 0, 1)
+
+    def _curvatures(self, f, y):
+        m = y * f
+        return ((m < 1) & (m > 1 - self.width)) / self.width
+
+    def _duals_of_shares(self, a):
+        return a - 0.5 * self.width * a**2
+
+
+class HingeLoss(RoundedHingeLoss):
+    """Hinge of labels y of -1 and 1: ``max(0, 1 - y f)``.
+
+    Its value and conjugate are exact. As the kink has no gradient, the dual point and
+    the intercept are those of the hinge with a parabola over a thousandth of the margin
+    in place of the kink: a dual point is feasible for the hinge too, and the value is
+    that at this intercept.
+    """
+
+    is_smooth = False
+
+    def smoothed(self, width):
+        """Return the hinge rounded over a width, at least a thousandth."""
+        return RoundedHingeLoss(
+            self.y,
+            self.weights,
+            intercept=self.intercept,
+            constant=self.constant,
+            width=max(width, self.width),
+        )
+
+    def _of_margins(self, m):
+        return np.maximum(1 - m, 0)
+
+    def _duals_of_shares(self, a):
+        return a
