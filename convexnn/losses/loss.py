@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 import numpy as np
 from scipy.optimize import minimize_scalar
 
@@ -47,6 +49,22 @@ class Loss:
         offset = self.offset(z, near)
         return self._value_at(z, offset), self._dual_point_at(z, offset), offset
 
+    def evaluate_at(self, z, offset):
+        """Return value and dual point at one output and a given intercept."""
+        return self._value_at(z, offset), self._dual_point_at(z, offset)
+
+    def rounded(self):
+        """Return the loss of targets and weights rounded to single precision.
+
+        Descents start from it: a change of units moves the last bits of the targets,
+        and each step magnifies what that changes.
+        """
+        other = copy(self)
+        other.y, other.weights = _rounded(self.y), _rounded(self.weights)
+        other.constant = float(np.float32(self.constant))
+        other._total = float(other.weights.sum())
+        return other
+
     def value(self, z):
         """Return L(z), a float for one output and an array for several."""
         return self._value_at(z, self.offset(z))
@@ -79,3 +97,8 @@ class Loss:
 def beside(values, other):
     """Return values of the samples with as many axes as some other array has."""
     return values.reshape(values.shape + (1,) * (other.ndim - values.ndim))
+
+
+def _rounded(array):
+    """Return an array in double precision with the digits of single precision."""
+    return array.astype(np.float32).astype(np.float64)

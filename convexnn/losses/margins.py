@@ -51,6 +51,17 @@ class LogisticLoss(MarginLoss):
     _largest_curvature = 0.25
     _most = 1.0
 
+    def evaluate_at(self, z, offset):
+        """Return value and dual point, which share their exponentials."""
+        f, y = self._columns(z + offset)
+        margins = y * f
+        small = np.exp(-np.abs(margins))
+        values = np.log1p(small) + np.maximum(-margins, 0)
+        slopes = np.where(margins < 0, 1.0, small) / (1.0 + small)
+        duals = self.weights[:, None] * y * slopes
+        total = float((self.weights @ values).sum())
+        return total + self.constant, duals.reshape(z.shape)
+
     def _of_margins(self, m):
         return np.logaddexp(0.0, -m)
 

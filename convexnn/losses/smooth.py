@@ -151,6 +151,12 @@ class HuberLoss(SmoothLoss):
         super().__init__(y, weights, intercept=intercept, constant=constant)
         self.epsilon = epsilon
 
+    def rounded(self):
+        """Return the loss of targets, weights and epsilon in single precision."""
+        other = super().rounded()
+        other.epsilon = float(np.float32(self.epsilon))
+        return other
+
     def _values(self, f, y):
         size = np.abs(f - y)
         near = np.minimum(size, self.epsilon)

@@ -69,8 +69,12 @@ class MultinomialLoss(SmoothLoss):
     def evaluate(self, z, near=None):
         """Return value, dual point and intercepts at one output."""
         offset = self.offset(z, near)
+        return *self.evaluate_at(z, offset), offset
+
+    def evaluate_at(self, z, offset):
+        """Return value and dual point, which share their probabilities."""
         value, shares = self._value_and_shares(z + offset)
-        return value, self.weights[:, None] * (self.y - shares), offset
+        return value, self.weights[:, None] * (self.y - shares)
 
     def _value_at(self, z, offset):
         return self._value_and_shares(z + offset)[0]
