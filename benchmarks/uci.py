@@ -1,17 +1,18 @@
 """Prediction on UCI sets: convexnn beside methods that people use, all of them tuned.
 
     python benchmarks/uci.py --data DIR [--quick] [--output DIR] [--sets A,B]
+    python benchmarks/uci.py --report [--output DIR] [--methods A,B]
 
-Five times, the rows of a set are split into halves, stratified for classification;
-each half is trained on once and the other predicted (5 x 2 cross-validation). Halves of
-more than 1,000 rows are subsampled to that many for training, the same rows for
-all methods. A method sees nothing but its training rows: scaling and the choice of
-settings, on three inner folds, are part of its fit. Scores are accuracy and R2; the
-seconds are CPU seconds to tune and fit, on one thread.
+Three times, two thirds of the rows of a set are trained on, all of them, and the others
+predicted; splits are stratified for classification and the same for all methods. A
+method sees nothing but its training rows: scaling and the choice of settings, on
+three inner folds, are part of its fit. Scores are accuracy and R2; the seconds are
+CPU seconds to tune and fit, on one thread. Every method runs on a split before the
+next split begins.
 
 Every result is appended to ``data/uci.csv`` below ``--output`` as it comes, and a run
 goes on where the last one stopped. The tables that the documentation shows and the
-picture are written at the end, or alone by ``--report``.
+picture are written at the end, or alone by ``--report``, which ``--methods`` restricts.
 """
 
 from __future__ import annotations
@@ -27,13 +28,13 @@ import numpy as np
 import uci_tables as tables
 from results import write_environment
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
+from sklearn.model_selection import train_test_split
 from threadpoolctl import threadpool_limits
-from uci_methods import METHODS, OURS, make_method
+from uci_methods import INNER, METHODS, NAMES, OURS, make_method, versions
 
 from convexnn.datasets import load_folder, load_shipped
 
-REPEATS, MOST_ROWS, QUICK_ROWS = 5, 1000, 100
+SPLITS, TRAINING, QUICK_ROWS = 3, 2 / 3, 100
 
 #: Where each set is, below the folder of the data.
 CLASSIFICATION = {
@@ -67,39 +68,35 @@ def load(name, folder):
     return X, y if is_regression else y.astype(int), is_regression
 
 
-def halves(X, y, is_regression, repeat, most):
-    """Yield training and test rows of the two folds of a repeat."""
-    kind = KFold if is_regression else StratifiedKFold
-    for train, test in kind(2, shuffle=True, random_state=repeat).split(X, y):
-        if len(train) > most:
-            labels = None if is_regression else y[train]
-            train, _ = train_test_split(
-                train, train_size=most, stratify=labels, random_state=repeat
-            )
-        yield train, test
+def split_rows(y, is_regression, split, most=None):
+    """Return training and test rows of a split, at most so many to train on."""
+    n_training = round(TRAINING * len(y))
+    return train_test_split(
+        np.arange(len(y)),
+        train_size=n_training if most is None else min(most, n_training),
+        stratify=None if is_regression else y,
+        random_state=split,
+    )
 
 
-def run_one(name, repeat, method, folder, quick):
-    """Return the row of one method on one repeat of a set."""
+def run_one(name, split, method, folder, quick):
+    """Return the row of one method on one split of a set."""
     X, y, is_regression = load(name, folder)
-    scores, seconds = [], 0.0
-    most = QUICK_ROWS if quick else MOST_ROWS
-    for train, test in halves(X, y, is_regression, repeat, most):
-        model = make_method(method, is_regression, len(train), X.shape[1], quick=quick)
-        started = time.process_time()
-        model.fit(X[train], y[train])
-        seconds += time.process_time() - started
-        scores.append(float(model.score(X[test], y[test])))
+    most = QUICK_ROWS if quick else None
+    train, test = split_rows(y, is_regression, split, most)
+    model = make_method(method, is_regression, len(train), X.shape[1], quick=quick)
+    started = time.process_time()
+    model.fit(X[train], y[train])
+    seconds = time.process_time() - started
     return {
         "set": name,
         "kind": "regression" if is_regression else "classification",
         "n": len(X),
         "d": X.shape[1],
         "training rows": len(train),
-        "repeat": repeat,
+        "split": split,
         "method": method,
-        "first score": f"{scores[0]:.6f}",
-        "second score": f"{scores[1]:.6f}",
+        "score": f"{float(model.score(X[test], y[test])):.6f}",
         "CPU s": f"{seconds:.3f}",
     }
 
@@ -116,17 +113,17 @@ def append(path, row):
 
 
 def run(arguments, path):
-    """Run what is missing from the file of results, whole repeats first."""
+    """Run what is missing from the file of results, whole splits first."""
     done = {tables.key(row) for row in tables.read(path)} if path.exists() else set()
     if OURS in arguments.methods:
         # The first fit of a process also loads the solver.
         make_method(OURS, True, 12, 2, quick=True).fit(np.eye(12, 2), np.arange(12.0))
-    for repeat in range(arguments.repeats):
+    for split in range(arguments.splits):
         for name in arguments.sets:
             for method in arguments.methods:
-                if (name, repeat, method) in done:
+                if (name, split, method) in done:
                     continue
-                row = run_one(name, repeat, method, arguments.data, arguments.quick)
+                row = run_one(name, split, method, arguments.data, arguments.quick)
                 append(path, row)
                 print(*row.values(), sep="  ", flush=True)
 
@@ -143,17 +140,19 @@ def parse(given=None):
     add = parser.add_argument
     add("--data", default=os.environ.get("CONVEXNN_DATA"), help="or CONVEXNN_DATA")
     add("--output", default="docs", help="folder with data/ and images/")
-    add("--sets", type=names, help="names, between commas; all by default")
-    add("--methods", type=names, default=list(METHODS), help="between commas")
-    add("--repeats", type=int, default=REPEATS)
-    add("--quick", action="store_true", help="one repeat of sets that are shipped")
+    add("--sets", type=names, help="sets to run, between commas; all by default")
+    add("--methods", type=names, help="to run or report, between commas")
+    add("--splits", type=int, default=SPLITS)
+    add("--quick", action="store_true", help="one split of sets that are shipped")
     add("--report", action="store_true", help="write tables and picture, run nothing")
     arguments = parser.parse_args(given)
     known = SHIPPED if arguments.quick else tuple(SETS)
+    methods = NAMES if arguments.report else METHODS
     arguments.sets = arguments.sets or list(known)
+    arguments.methods = arguments.methods or list(methods)
     if arguments.quick:
-        arguments.repeats = 1
-    for what, allowed in (("sets", known), ("methods", METHODS)):
+        arguments.splits = 1
+    for what, allowed in (("sets", known), ("methods", methods)):
         wrong = [name for name in getattr(arguments, what) if name not in allowed]
         if wrong:
             parser.error(f"--{what} must be among {', '.join(allowed)}, got {wrong}")
@@ -173,8 +172,9 @@ def main(given=None):
             warnings.simplefilter("ignore", ConvergenceWarning)
             warnings.simplefilter("ignore", UserWarning)
             run(arguments, path)
-        write_environment(path.parent, "uci", most_training_rows=MOST_ROWS)
-    tables.report(path, folder)
+        about = {"splits": arguments.splits, "folds": INNER, **versions()}
+        write_environment(path.parent, "uci", **about)
+    tables.report(path, folder, arguments.methods if arguments.report else NAMES)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,15 @@
 """What ``uci.py`` compares: estimators that tune themselves on the rows they are given.
 
 Every estimator scales its inputs inside its pipeline, and its targets in a regression.
-All of them choose their settings on the same inner folds.
+All of them choose their settings on the same inner folds. The boosting libraries
+beside scikit-learn's are compared where they are installed; they come with the extra
+``bench``.
 """
 
 from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
 
 import numpy as np
 from sklearn.compose import TransformedTargetRegressor
@@ -24,7 +29,16 @@ from sklearn.svm import SVC, SVR
 
 import convexnn
 
-__all__ = ["INNER", "METHODS", "OURS", "make_method"]
+__all__ = [
+    "INNER",
+    "KIN",
+    "METHODS",
+    "NAMES",
+    "OURS",
+    "TREES",
+    "make_method",
+    "versions",
+]
 
 OURS = "convexnn"
 
@@ -41,29 +55,53 @@ _PAIRS = {
     "boosting": (HistGradientBoostingClassifier, HistGradientBoostingRegressor),
 }
 
+#: Libraries of boosted trees by the name of their package: classifier and regressor.
+_LIBRARIES = {
+    "xgboost": ("XGBClassifier", "XGBRegressor"),
+    "lightgbm": ("LGBMClassifier", "LGBMRegressor"),
+    "catboost": ("CatBoostClassifier", "CatBoostRegressor"),
+}
+_INSTALLED = {name: import_module(name) for name in _LIBRARIES if find_spec(name)}
+
+#: Names of all methods, and of those that can be run here.
+NAMES = (OURS, "linear", *_PAIRS, *_LIBRARIES)
+METHODS = (OURS, "linear", *_PAIRS, *_INSTALLED)
+
+#: Methods that are ensembles of trees.
+TREES = ("random forest", "boosting", *_LIBRARIES)
+
+#: Neural, linear and kernel methods: neither trees nor neighbours.
+KIN = tuple(name for name in NAMES if name not in (*TREES, "k-NN"))
+
+for _name, _library in _INSTALLED.items():
+    _PAIRS[_name] = tuple(getattr(_library, kind) for kind in _LIBRARIES[_name])
+
 #: Settings that are not searched over.
 _FIXED = {
     "MLP": {"solver": "lbfgs", "max_iter": 200, "random_state": 0},
     "MLP by Adam": {"solver": "adam", "max_iter": 500, "random_state": 0},
     "random forest": {"n_estimators": 100, "random_state": 0},
     "boosting": {"random_state": 0},
+    "xgboost": {"n_estimators": 200, "n_jobs": 1, "random_state": 0},
+    "lightgbm": {"n_estimators": 200, "n_jobs": 1, "verbose": -1, "random_state": 0},
+    "catboost": {
+        "iterations": 300,
+        "thread_count": 1,
+        "verbose": 0,
+        "allow_writing_files": False,
+        "random_seed": 0,
+    },
 }
 
-#: Settings of convexnn in place of its defaults, by whether the targets are numbers: in
-#: a regression coarser paths, networks that stop after few rounds of the search, and
-#: fewer starts. All methods choose their settings by accuracy.
-SETTINGS = {
-    True: {"betas": 6, "max_iter": 3, "solver_options": {"n_starts": 64}},
-    False: {"scoring": "accuracy"},
-}
-
-#: What a quick run changes of these.
+#: What a quick run changes of the defaults of convexnn.
 _QUICK = {"betas": 3, "beta_min_ratio": 0.03, "tol": 0.1}
 
-#: Names of the methods.
-METHODS = (OURS, "linear", *_PAIRS)
-
 _NEIGHBOURS = (1, 3, 5, 9, 15, 25, 41)
+
+
+def versions():
+    """Return the versions of the boosting libraries that are installed."""
+    return {name: library.__version__ for name, library in _INSTALLED.items()}
 
 
 def _grid(name, n_rows, n_features):
@@ -87,6 +125,9 @@ def _grid(name, n_rows, n_features):
         },
         "random forest": {"max_features": ["sqrt", 0.5, 1.0]},
         "boosting": {"learning_rate": [0.03, 0.1], "max_leaf_nodes": [4, 31]},
+        "xgboost": {"learning_rate": [0.03, 0.1], "max_depth": [2, 5]},
+        "lightgbm": {"learning_rate": [0.03, 0.1], "num_leaves": [4, 31]},
+        "catboost": {"learning_rate": [0.03, 0.1], "depth": [3, 6]},
     }[name]
 
 
@@ -106,8 +147,7 @@ def _linear(is_regression, inner):
 def _ours(is_regression, inner, quick):
     kind = "Regressor" if is_regression else "Classifier"
     estimator = getattr(convexnn, f"ConvexReLU{kind}CV")
-    settings = SETTINGS[is_regression] | (_QUICK if quick else {})
-    return estimator(cv=inner, random_state=0, **settings)
+    return estimator(cv=inner, random_state=0, **(_QUICK if quick else {}))
 
 
 def make_method(name, is_regression, n_rows, n_features, *, quick=False):
@@ -149,6 +189,9 @@ def _searched(name, is_regression, n_rows, n_features, inner, quick):
             "MLP by Adam": {"max_iter": 60},
             "random forest": {"n_estimators": 20},
             "boosting": {"max_iter": 20},
+            "xgboost": {"n_estimators": 20},
+            "lightgbm": {"n_estimators": 20},
+            "catboost": {"iterations": 20},
         }.get(name, {})
     pipeline = make_pipeline(StandardScaler(), _PAIRS[name][is_regression](**fixed))
     step = pipeline.steps[-1][0]

@@ -70,5 +70,5 @@ def draw(methods, ranks, difference, path):
     axes.axis("off")
     figure.tight_layout()
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=110, bbox_inches="tight", pad_inches=0.1)
     plt.close(figure)

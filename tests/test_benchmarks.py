@@ -2,6 +2,7 @@
 
 import csv
 import json
+import runpy
 from pathlib import Path
 
 import numpy as np
@@ -245,7 +246,7 @@ def uci(monkeypatch):
     return pytest.importorskip("uci")
 
 
-def test_quick_comparison_goes_on_where_it_stopped(uci, tmp_path, capsys):
+def test_quick_uci_comparison_goes_on_where_it_stopped(uci, tmp_path, capsys):
     arguments = ["--quick", "--output", str(tmp_path)]
     uci.main([*arguments, "--sets", "breast cancer"])
     first = (tmp_path / "data" / "uci.csv").read_text()
@@ -257,29 +258,130 @@ def test_quick_comparison_goes_on_where_it_stopped(uci, tmp_path, capsys):
     assert len(rows) == len(uci.SHIPPED) * len(uci.METHODS)
     assert len({uci.tables.key(row) for row in rows}) == len(rows)
     for row in rows:
-        scores = float(row["first score"]), float(row["second score"])
         least = 0.0 if row["set"] == "diabetes" else 0.85
-        assert least < min(scores) <= max(scores) <= 1, row
+        assert least < float(row["score"]) <= 1, row
         assert float(row["CPU s"]) > 0
+        assert int(row["training rows"]) == 100
     ranks = (tmp_path / "data" / "uci_ranks.csv").read_text().splitlines()
     assert {line.split(",")[0] for line in ranks[1:]} == set(uci.METHODS)
     assert (tmp_path / "images" / "uci.png").stat().st_size > 1000
+    about = json.loads((tmp_path / "data" / "uci.json").read_text())
+    assert set(uci.METHODS) & {"xgboost", "lightgbm", "catboost"} <= set(about)
     assert "Friedman p = " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("is_regression", [True, False])
-def test_halves_share_no_row_and_have_all(uci, is_regression):
-    y = np.arange(60) % 3
-    X = np.zeros((60, 1))
-    for most in (10, 100):
-        (a, b), (c, d) = uci.halves(X, y, is_regression, 0, most)
-        assert sorted([*b, *d]) == list(range(60))
-        assert set(a) <= set(d)
-        assert set(c) <= set(b)
-        assert len(a) == len(c) == min(most, 30)
+def test_uci_splits_share_no_row_and_have_all(uci, is_regression):
+    y = np.arange(90) % 3
+    for most, expected in ((None, 60), (12, 12), (100, 60)):
+        train, test = uci.split_rows(y, is_regression, 0, most)
+        assert sorted([*train, *test]) == list(range(90))
+        assert len(train) == expected
+        if not is_regression:
+            assert np.bincount(y[train]).tolist() == [expected // 3] * 3
+        again, _ = uci.split_rows(y, is_regression, 0, most)
+        other, _ = uci.split_rows(y, is_regression, 1, most)
+        assert train.tolist() == again.tolist()
+        assert set(train) != set(other)
 
 
-def test_ranks_and_critical_difference(uci):
+def test_uci_methods_do_without_boosting_libraries(uci, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    found = runpy.run_path(BENCHMARKS / "uci_methods.py")
+    assert found["METHODS"][-1] == "boosting"
+    assert found["versions"]() == {}
+    assert {"xgboost", "lightgbm", "catboost"} <= set(found["NAMES"])
+
+
+UCI_SCORES = {"convexnn": 0.6, "MLP": 0.5, "random forest": 0.7, "xgboost": 0.7}
+
+
+def uci_rows(uci, cells):
+    """Return a row for every split, set and method, of one score a method."""
+    return [
+        {
+            **{"set": name, "kind": "regression" if name == "c" else "classification"},
+            **{"n": "30", "split": str(split), "method": method},
+            "score": str(UCI_SCORES[method] + 0.1 * split),
+            "CPU s": str(1 + 4 * (method == uci.OURS) + 5 * (name == "b")),
+        }
+        for name, split, method in cells
+    ]
+
+
+def test_uci_scores_are_means_over_common_splits(uci):
+    cells = [("a", split, method) for split in (0, 1) for method in UCI_SCORES]
+    cells += [("b", 0, method) for method in UCI_SCORES if method != "MLP"]
+    cells += [("c", 0, "convexnn"), ("c", 1, "xgboost")]
+    cells.remove(("a", 1, "xgboost"))
+    results = uci.tables.collect(uci_rows(uci, cells))
+    assert results.methods == list(UCI_SCORES)
+    assert [(about["set"], about["splits"]) for about in results.sets] == [
+        ("a", 1),
+        ("b", 1),
+    ]
+    assert results.complete().tolist() == [True, False]
+    assert results.scores[0].tolist() == list(UCI_SCORES.values())
+    assert np.isnan(results.scores[1]).tolist() == [False, True, False, False]
+    cells.append(("a", 1, "xgboost"))
+    results = uci.tables.collect(uci_rows(uci, cells))
+    assert results.scores[0] == pytest.approx([x + 0.05 for x in UCI_SCORES.values()])
+
+
+def uci_report(uci, folder, cells, *arguments):
+    """Write rows and the report, and return its tables by name."""
+    (folder / "data").mkdir(exist_ok=True)
+    with open(folder / "data" / "uci.csv", "w", newline="") as file:
+        writer = csv.DictWriter(file, uci.tables.COLUMNS)
+        writer.writeheader()
+        writer.writerows(uci_rows(uci, cells))
+    uci.main(["--report", "--output", str(folder), *arguments])
+    tables = {}
+    for path in (folder / "data").glob("uci_*.csv"):
+        with open(path, newline="") as file:
+            tables[path.stem] = list(csv.DictReader(file))
+    return tables
+
+
+def test_uci_report_ranks_what_is_complete(uci, tmp_path, capsys):
+    cells = [(name, 0, method) for name in "abc" for method in UCI_SCORES]
+    cells.remove(("c", 0, "MLP"))
+    tables = uci_report(uci, tmp_path, cells)
+    assert "c: not ranked, without MLP" in capsys.readouterr().out
+    assert [row["MLP"] for row in tables["uci_scores"]] == ["0.500", "0.500", ""]
+    ranks = {row["method"]: row for row in tables["uci_ranks"]}
+    kin = "rank without trees and k-NN"
+    found = [ranks[method]["mean rank"] for method in UCI_SCORES]
+    assert found == [
+        "3.00",
+        "4.00",
+        "1.50",
+        "1.50",
+    ]
+    assert [ranks[k][kin] for k in UCI_SCORES] == ["1.00", "2.00", "", ""]
+    assert ranks["convexnn"]["mean accuracy"] == "0.600"
+    assert ranks["convexnn"]["mean R2"] == ""
+    trees = [tuple(row.values()) for row in tables["uci_trees"]]
+    assert trees == [(k, "0.600", "0.700", "random forest", "-0.100") for k in "abc"]
+    assert [row["which"] for row in tables["uci_kin"]] == ["MLP", "MLP"]
+    found = [(row["found"], row["where"]) for row in tables["uci_targets"]]
+    assert found[:2] == [("2.14", "2 sets"), ("5.00", "a")]
+    assert found[2:] == [("-0.100", "a"), ("0 of 3", ""), ("2 of 3", "")]
+
+
+def test_uci_report_keeps_to_methods(uci, tmp_path, capsys):
+    cells = [(name, 0, method) for name in "abc" for method in UCI_SCORES]
+    cells.remove(("c", 0, "MLP"))
+    tables = uci_report(uci, tmp_path, cells, "--methods", "random forest,xgboost")
+    assert [*tables["uci_seconds"][0]] == ["set", "random forest", "xgboost"]
+    assert len(tables["uci_scores"]) == 3
+    assert tables["uci_trees"] == []
+    assert [row["found"] for row in tables["uci_targets"]] == ["3 of 3"]
+    uci_report(uci, tmp_path, cells, "--methods", "k-NN")
+    assert "no results to report of k-NN" in capsys.readouterr().out
+
+
+def test_uci_ranks_and_critical_difference(uci):
     table = np.array([[0.9, 0.8, 0.8], [0.7, 0.9, 0.6]])
     assert uci.tables.mean_ranks(table).tolist() == [1.5, 1.75, 2.75]
     # The quantiles of Demsar's table 5, 1.960 for two methods and 3.164 for ten.
