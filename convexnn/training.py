@@ -14,6 +14,7 @@ from sklearn.utils import check_random_state
 from threadpoolctl import ThreadpoolController
 
 from .architectures import ARCHITECTURES, SEVERAL_OUTPUTS
+from .architectures.gated_relu import OpenGates
 from .architectures.recovery import program_directions
 from .cells import enumerate_cells, given_cells, sample_cells
 from .certificate import Certificate, price_groups
@@ -26,8 +27,9 @@ from .samples import Samples
 from .solvers import Backend, solve_program
 from .solvers.driver import cap_width
 from .solvers.registry import select_for_several_outputs
+from .solvers.rough_path import N_UNITS, RoughPath
 
-__all__ = ["Trained", "Trainer"]
+__all__ = ["RoughNetwork", "Trained", "Trainer"]
 
 
 @cache
@@ -76,6 +78,23 @@ class Trained:
     solver: str
     gap: float
     known: object
+
+
+@dataclass(frozen=True)
+class RoughNetwork:
+    """A network that descents have led to, in the caller's units.
+
+    Attributes
+    ----------
+    network : ReLUNetwork
+        The network.
+    objective : float
+        Its objective, up to single precision; how far it is from the optimum is not
+        known.
+    """
+
+    network: ReLUNetwork
+    objective: float
 
 
 @dataclass(frozen=True)
@@ -155,6 +174,7 @@ class Trainer:
             train these: ReLU networks need ``cells="auto"``.
         """
         scaled = check_penalty(beta, self.samples.beta_scale)
+        known = self._at_zero[1] if known is None else known
         program, point, price, known = self._reach(scaled, start, known)
         gap = point.certificate.relative_gap
         if self.max_neurons is not None:
@@ -181,13 +201,66 @@ class Trainer:
 
         With a search it is an estimate from below; 0 for constant targets.
         """
+        return self._at_zero[0] * self.samples.beta_scale
+
+    def descend(self, betas, last=None):
+        """Descend along descending penalties, without pricing and without a polish.
+
+        The networks tell which penalty predicts best, not where the optimum is: see
+        :mod:`convexnn.solvers.rough_path`. A ReLU network may use any cells.
+
+        Parameters
+        ----------
+        betas : sequence of float
+            Penalties in descending order, in the caller's units.
+        last : RoughUnits, default=None
+            Where a path ended that is to be gone on with.
+
+        Returns
+        -------
+        list of RoughNetwork
+            One for each penalty.
+        last : RoughUnits
+            Where the path ended.
+        """
+        form, n_units = self._descended
+        path = RoughPath(
+            form,
+            self.samples.X,
+            self._loss,
+            n_units=n_units,
+            random_state=check_random_state(self.random_state),
+            last=last,
+        )
+        found = []
+        with _linear_algebra_threads().limit(limits=1, user_api="blas"):
+            for beta in betas:
+                rough = path.follow(check_penalty(beta, self.samples.beta_scale))
+                network = form.network(rough.units, rough.offset, self.samples)
+                objective = rough.objective * self.samples.objective_scale
+                found.append(RoughNetwork(network, objective))
+        return found, path.last
+
+    @cached_property
+    def _at_zero(self):
+        """Price of the zero network, and what is known after it has been found."""
         at_zero = self._loss.dual_point(np.zeros_like(self.samples.y))
         # No unit of norm 1 has a price above this, so that nothing is trained.
         norms = pool(np.linalg.norm(self.samples.X, axis=1), self.samples.n_patches)
         silencing = 2 * lengths_of(at_zero) @ norms
         if silencing == 0:
-            return 0.0
-        return self._reach(silencing)[2] * self.samples.beta_scale
+            return 0.0, None
+        return self._reach(silencing)[2:]
+
+    @property
+    def _descended(self):
+        """The architecture of descents, and their number of units."""
+        if self.architecture.has_cones:
+            return self._form, min(N_UNITS, 2 * len(self.samples.y))
+        n_outputs = np.prod(self.samples.y.shape[1:], dtype=int)
+        repeats = min(n_outputs, self.samples.X.shape[1])
+        form = OpenGates(self._listed_cells, repeats)
+        return form, len(form)
 
     @property
     def _form(self):

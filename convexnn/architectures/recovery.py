@@ -11,7 +11,13 @@ import numpy as np
 
 from ..program import lengths_of
 
-__all__ = ["program_directions", "split_bias", "sum_into_groups", "unscaled_units"]
+__all__ = [
+    "network_weights",
+    "program_directions",
+    "split_bias",
+    "sum_into_groups",
+    "unscaled_units",
+]
 
 
 def split_bias(columns, has_bias):
@@ -25,15 +31,23 @@ def unscaled_units(program, U, samples):
     """Return non-zero groups, weights, biases, output weights and the intercept."""
     norms = np.linalg.norm(U, axis=0)
     groups = np.flatnonzero(norms)
-    # f = y_scale * sum sign (x u / x_scale): the factor is split evenly over layers.
     root = np.sqrt(norms[groups])
-    hidden = U[:, groups] / root * np.sqrt(samples.y_scale / samples.x_scale)
     output = (program.sign[groups].T * root).T
-    output = output * np.sqrt(samples.y_scale / samples.x_scale)
-    offset = program.loss.offset(program.output(U)) * samples.y_scale + samples.y_offset
-    weights, bias = split_bias(hidden, samples.has_bias)
+    offset = program.loss.offset(program.output(U))
+    return groups, *network_weights(U[:, groups] / root, output, offset, samples)
+
+
+def network_weights(hidden, output, offset, samples):
+    """Return weights, biases, output weights and intercept in the caller's units.
+
+    With ``f = y_scale * (offset + sum_j (x u_j / x_scale)_+ a_j)`` the factor is split
+    evenly over the layers.
+    """
+    root = np.sqrt(samples.y_scale / samples.x_scale)
+    offset = offset * samples.y_scale + samples.y_offset
+    weights, bias = split_bias(hidden * root, samples.has_bias)
     offset = offset if np.ndim(offset) else float(offset)
-    return groups, weights, bias, output, offset
+    return weights, bias, output * root, offset
 
 
 def program_directions(network, samples):

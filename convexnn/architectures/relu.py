@@ -8,9 +8,14 @@ from ..cones import project_on_cone
 from ..network import ReLUNetwork
 from ..pricing import relu_price_bound
 from ..program import ConvexProgram
-from .recovery import program_directions, sum_into_groups, unscaled_units
+from .recovery import (
+    network_weights,
+    program_directions,
+    sum_into_groups,
+    unscaled_units,
+)
 
-__all__ = ["ReLU"]
+__all__ = ["ReLU", "blocks_of"]
 
 #: Numbers in a block of pre-activations.
 _BLOCK = 2**16
@@ -37,7 +42,7 @@ class ReLU:
     def spread(self, X, directions):
         """Return the root mean square of ``X u`` over the rows for each column u."""
         squares = np.zeros(directions.shape[1], dtype=directions.dtype)
-        for rows in _blocks(X, directions):
+        for rows in blocks_of(X, directions):
             values = X[rows] @ directions
             squares += np.einsum("ij,ij->j", values, values)
         return np.sqrt(squares / len(X))
@@ -72,7 +77,7 @@ class ReLU:
             # Units that are zero everywhere have no spread.
             widths = np.maximum(widths, np.finfo(directions.dtype).tiny ** 0.5)
             scaled = directions * (0.5 / widths)
-        for rows in _blocks(X, directions):
+        for rows in blocks_of(X, directions):
             if widths is None:
                 slopes = (X[rows] @ directions > 0) * v[rows, None]
             else:
@@ -161,7 +166,7 @@ class ReLU:
             ``pull(v)`` returns the gradients of ``v' z`` by `hidden` and by `output`.
             It may be called once: it works in the memory of the first pass.
         """
-        blocks = list(_blocks(X, hidden))
+        blocks = list(blocks_of(X, hidden))
         z = np.empty((len(X), *output.shape[1:]), dtype=hidden.dtype)
         # Where the units of all rows outgrow the cache, few inputs are gone through
         # again in less time than it takes to fetch what was known of the units.
@@ -225,8 +230,16 @@ class ReLU:
         output weight ``sign * sqrt(norm2(u))``: the network's objective equals the
         program's. Groups of norm zero leave no unit.
         """
-        _, hidden, bias, output, offset = unscaled_units(program, U, samples)
-        return ReLUNetwork(hidden, bias, output, offset)
+        return ReLUNetwork(*unscaled_units(program, U, samples)[1:])
+
+    def network(self, units, offset, samples):
+        """Return the network of some units, in the units of the caller.
+
+        Units of norm zero are left out.
+        """
+        used = (units.hidden != 0).any(axis=0)
+        weights = units.hidden[:, used], units.output[used]
+        return ReLUNetwork(*network_weights(*weights, offset, samples))
 
     def locate(self, program, network, samples):
         """Return a point of the program near a network's units.
@@ -244,7 +257,7 @@ class ReLU:
         )
 
 
-def _blocks(X, directions):
+def blocks_of(X, directions):
     """Yield slices of rows whose pre-activations fit a cache."""
     n_rows = max(_BLOCK // max(directions.shape[1], 1), 16)
     for first in range(0, len(X), n_rows):

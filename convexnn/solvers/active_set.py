@@ -3,9 +3,9 @@
 Local descent is an active-set method for the convex program over all cells (Wang and
 Pilanci, ICLR 2022), so it is run as one, with the convex program as referee:
 
-1. start wide, from random units, by smoothed descents; while the gap is large,
-   start again four times as wide: narrow networks end in poor local minima, and
-   units that are added later cannot make up for it;
+1. start wide, from random units, by smoothed descents; for a tight tolerance, and
+   while the gap is large, start again four times as wide: narrow networks end in poor
+   local minima, and units that are added later cannot make up for it;
 2. price: climb from many starts; directions above beta would lower the objective;
 3. polish: solve the finite program over the cells in use and the new ones exactly,
    where that is affordable; else add the new units by a line search and descend over
@@ -29,11 +29,13 @@ from ..certificate import Certificate, feasible_point
 from ..history import Clock
 from ..pricing import distinct, maxima_at
 from ..program import ConvexProgram
+from ..time_limit import OUT_OF_TIME, is_out_of_time
 from .arrangement import list_arrangement
 from .descent import Units, descend
 from .driver import CertifiedPoint, prune
 from .newton import solve as solve_given_cells
 from .pricer import Pricer
+from .starts import first_width, random_units, wider_widths
 
 __all__ = ["Found", "Known", "search"]
 
@@ -62,10 +64,6 @@ _VIOLATED = 1 + 1e-4
 
 #: One in so many starts price the zero network where a better one is known.
 _FEWER = 4
-
-#: Units of the first random start, and how much wider each further one is.
-_NARROWEST = 50
-_WIDENING = 4
 
 #: Relative gap below which rounds do better than a wider start.
 _NARROW_GAP = 0.02
@@ -208,7 +206,7 @@ def search(
     if run.price_at_zero <= beta:
         run.forget()
         return run.finish(_ZERO)
-    widths = run.wider_starts()
+    widths = run.wider_starts(len(units))
     status = "round limit"
     for k in range(min(max_iter, _MOST_ROUNDS)):
         if k or not run.recall(units):
@@ -219,6 +217,9 @@ def search(
             break
         if run.n_waited >= _PATIENCE:
             status = "no progress"
+            break
+        if is_out_of_time():
+            status = OUT_OF_TIME
             break
         if widths and run.gap > _NARROW_GAP:
             units = run.start_again(widths.pop(0))
@@ -300,35 +301,28 @@ class _Search:
 
         The price of the zero network is taken from what is known or found.
         """
-        units = self._first_units(start)
-        if self.is_warm and known is not None:
-            self.price_at_zero = known.price_at_zero
-            self.pricer.remembered = known.directions
-        else:
-            self.price_zero()
-        return units
-
-    def _first_units(self, start):
         if start is not None:
             self.consider(Units.from_groups(*start))
             self.is_warm = len(self.best) > 0
-            if self.is_warm:
-                return self.best
-        n_units = min(self.settings.get("n_units", _NARROWEST), _NARROWEST)
-        units = self._descend(self.random_units(n_units), ((0.0, 60),))
+        if known is None:
+            self.price_zero()
+        else:
+            self.price_at_zero = known.price_at_zero
+            self.pricer.remembered = known.directions
+        if self.is_warm or self.price_at_zero <= self.beta:
+            return self.best
+        width = first_width(self.price_at_zero, self.beta, len(self.loss.y))
+        units = self.random_units(min(self.settings.get("n_units", width), width))
+        units = self._descend(units, ((0.0, 60),))
         return self._descend(units, _FIRST_STAGES, _SLOW)
 
-    def wider_starts(self):
+    def wider_starts(self, width):
         """Return the widths of further random starts, in ascending order."""
-        if self.is_warm:
+        if self.is_warm or self.tol >= _COARSE:
             return []
-        growth = max(0.1 * self.price_at_zero / self.beta, 1.0) ** 0.9
-        widest = min(int(_NARROWEST * growth), 2 * len(self.loss.y))
-        widest = self.settings.get("n_units", widest)
-        widths = [widest]
-        while widths[0] > 1.5 * _WIDENING * _NARROWEST:
-            widths.insert(0, widths[0] // _WIDENING)
-        return [width for width in widths if width > 1.5 * _NARROWEST]
+        most = self.settings.get("n_units")
+        n = len(self.loss.y)
+        return wider_widths(self.price_at_zero, self.beta, n, width, most)
 
     def start_again(self, n_units):
         """Return the best units after descents from wider random ones."""
@@ -338,17 +332,9 @@ class _Search:
 
     def random_units(self, m):
         """Return balanced Gaussian units of alternating sign or random heads."""
-        d = self.X.shape[1]
-        start = self.at_zero
-        directions = self.random_state.standard_normal((d, m))
-        directions /= np.linalg.norm(directions, axis=0)
-        size = 0.1 * start / (self.beta * m)
-        spread = np.mean(
-            self.loss.weights @ self.architecture.atoms(self.X, directions) ** 2
+        return random_units(
+            self.architecture, self.X, self.loss, self.beta, m, self.random_state
         )
-        size = min(size, np.sqrt(0.1 * start / max(m * spread, 1e-300)))
-        heads = self.architecture.random_heads(m, self.loss.y, self.random_state)
-        return Units.from_groups(directions * size, heads)
 
     def _descend(self, units, stages, least=0.0):
         """Descend in stages, merge, and return the units where that ends."""
@@ -376,8 +362,11 @@ class _Search:
     def recall(self, units):
         """Return whether known directions are enough to go on with, without climbing.
 
-        They bring in units, but tell nothing about the price of the dual point.
+        Along a path they are. They bring in units, but tell nothing about the price
+        of the dual point.
         """
+        if not self.is_warm:
+            return False
         v, known = self._dual_point(units), self.pricer.remembered
         self.priced = v
         self.maxima = maxima_at(self.architecture, self.X, v, known)

@@ -13,8 +13,9 @@ import numpy as np
 from scipy.optimize import minimize
 
 from ..program import heads_of, lengths_of
+from ..time_limit import is_out_of_time
 
-__all__ = ["Units", "descend"]
+__all__ = ["Objective", "Units", "descend"]
 
 #: Smoothing from which on single precision is exact enough; so it is without any.
 _COARSE = 0.003
@@ -132,6 +133,73 @@ def _best_unit(groups, heads):
     return sign * values[0] * left[:, 0], sign * right[0]
 
 
+class Objective:
+    """Objective of smoothed units as a function of all their weights in one vector.
+
+    It is computed from data rounded to single precision, and in that precision where
+    `is_exact` is not asked for: descents are starts, what they find is judged by the
+    objective itself. As a change of the data's units moves the last bits alone, they
+    take the same way in any units.
+
+    Parameters
+    ----------
+    architecture, X, loss, beta
+        Of :func:`descend`.
+    shape : tuple of int
+        Shape of the output weights.
+    is_exact : bool, default=False
+        Whether to compute in double precision.
+    """
+
+    def __init__(self, architecture, X, loss, beta, shape, *, is_exact=False):
+        self.architecture, self.shape = architecture, shape
+        self.beta = float(np.float32(beta))
+        self.X = X.astype(np.float32)
+        if is_exact:
+            self.X = self.X.astype(np.float64)
+        self.loss = loss
+        self.width = 0.0
+        self.offset = None
+
+    def join(self, hidden, output):
+        """Return weights as one vector, with the digits of single precision."""
+        flat = np.concatenate([hidden.reshape(-1), output.reshape(-1)])
+        return flat.astype(np.float32).astype(np.float64)
+
+    def split(self, flat):
+        """Return hidden and output weights of a vector."""
+        size = self.X.shape[1] * self.shape[0]
+        hidden = flat[:size].reshape(self.X.shape[1], self.shape[0])
+        return hidden, flat[size : size + np.prod(self.shape)].reshape(self.shape)
+
+    def __call__(self, flat):
+        """Return value and gradient, the intercept being minimised out."""
+        z, pull = self._linearise(flat)
+        value, v, self.offset = self.loss.evaluate(z, self.offset)
+        return self._with_penalty(flat, value, pull, v)
+
+    def at_intercepts(self, flat):
+        """Return the same with the intercepts as the last entries of the vector."""
+        q = self.shape[1] if len(self.shape) == 2 else 1
+        weights, offset = flat[:-q], flat[-q:]
+        z, pull = self._linearise(weights)
+        offset = offset if len(self.shape) == 2 else offset[0]
+        value, v = self.loss.evaluate_at(z, offset)
+        value, gradient = self._with_penalty(weights, value, pull, v)
+        return value, np.append(gradient, -v.sum(axis=0))
+
+    def _linearise(self, flat):
+        hidden, output = self.split(flat.astype(self.X.dtype, copy=False))
+        return self.architecture.linearise(self.X, hidden, output, self.width)
+
+    def _with_penalty(self, flat, value, pull, v):
+        by_hidden, by_output = pull(v.astype(self.X.dtype, copy=False))
+        gradient = self.beta * flat
+        gradient[: by_hidden.size] -= by_hidden.reshape(-1)
+        gradient[by_hidden.size :] -= by_output.reshape(-1)
+        return float(value) + 0.5 * self.beta * float(flat @ flat), gradient
+
+
 def descend(
     architecture,
     X,
@@ -176,36 +244,28 @@ def descend(
     """
     if not len(units):
         return units
-    d, m = units.hidden.shape
-    shape = units.output.shape
-    scale = width * float(np.sqrt(np.mean((X @ units.hidden) ** 2)))
-    inputs = X if 0 < width < _COARSE else X.astype(np.float32)
-    loss, offset = loss.smoothed(width), None
-
-    def objective(flat):
-        nonlocal offset
-        weights = flat.astype(inputs.dtype, copy=False)
-        hidden, output = weights[: d * m].reshape(d, m), weights[d * m :].reshape(shape)
-        z, pull = architecture.linearise(inputs, hidden, output, scale)
-        value, v, offset = loss.evaluate(z, offset)
-        by_hidden, by_output = pull(v.astype(inputs.dtype, copy=False))
-        gradient = beta * flat
-        gradient[: d * m] -= by_hidden.reshape(-1)
-        gradient[d * m :] -= by_output.reshape(-1)
-        return float(value) + 0.5 * beta * float(flat @ flat), gradient
-
+    is_exact = 0 < width < _COARSE
+    loss = loss.rounded().smoothed(width)
+    objective = Objective(
+        architecture, X, loss, beta, units.output.shape, is_exact=is_exact
+    )
+    start = objective.join(units.hidden, units.output)
+    if width:
+        spread = np.sqrt(np.mean((X @ units.hidden) ** 2))
+        objective.width = width * float(np.float32(spread))
     values = []
 
     def follow(intermediate_result):
         values.append(intermediate_result.fun)
         if observe is not None and width == 0:
             observe(values[-1])
+        if is_out_of_time():
+            raise StopIteration
         if len(values) > _WINDOW:
             decrease = values[-_WINDOW - 1] - values[-1]
             if decrease < least * _WINDOW * abs(values[-1]):
                 raise StopIteration
 
-    start = np.concatenate([units.hidden.reshape(-1), units.output.reshape(-1)])
     options = {"maxiter": n_steps, "maxcor": 10, "ftol": 1e-12, "gtol": 1e-12}
     flat = minimize(
         objective,
@@ -215,4 +275,4 @@ def descend(
         callback=follow,
         options=options,
     ).x
-    return Units(flat[: d * m].reshape(d, m), flat[d * m :].reshape(shape)).balanced()
+    return Units(*objective.split(flat)).balanced()
