@@ -296,12 +296,8 @@ def choose_betas(trainer, betas, beta_min_ratio):
                 f"(0, inf), got {betas!r}."
             )
         return np.sort(given)[::-1]
-    beta_max = trainer.beta_max()
-    if beta_max == 0:
-        raise ValueError(
-            "beta_max is 0: y is constant or X is zero, so that every penalty gives "
-            "the zero network."
-        )
+    # Where y is constant or X is zero, every penalty gives the constant network.
+    beta_max = trainer.beta_max() or 1.0
     return beta_max * np.geomspace(1.0, beta_min_ratio, betas)
 
 

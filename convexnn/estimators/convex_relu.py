@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
+from .penalty import PENALTY_CONSTRAINTS
 from .two_layer import TwoLayerRegressor
-from .validation import (
-    REGRESSION_CONSTRAINTS,
-    TRAINING_CONSTRAINTS,
-    Interval,
-    Real,
-    fit_context,
-)
+from .validation import REGRESSION_CONSTRAINTS, TRAINING_CONSTRAINTS, fit_context
 
 __all__ = ["ConvexReLURegressor"]
 
@@ -44,10 +37,18 @@ class ConvexReLURegressor(TwoLayerRegressor):
 
     Parameters
     ----------
-    beta : float, default=3.0
+    beta : float, default=None
         Penalty on the weights of both layers, in (0, inf). It weighs against a *sum*
-        of squares, so it grows with the number of samples and with the square of the
-        targets' scale; `beta_max_` is the value from which on the network is zero.
+        of squares, so it grows with the number of samples, and linearly with the
+        scale of the targets and with that of the inputs; `beta_max_` is the value from
+        which on the network is constant. None for ``beta_ratio * beta_max_``.
+    beta_ratio : float, default=0.01
+        Penalty divided by `beta_max_`, in (0, inf), where `beta` is None. It needs no
+        knowledge of the data: in other units of y, with all rows repeated and, without
+        `fit_intercept`, in other units of all of X, predictions are the same. With
+        biases the last does not hold, as the unit of their column of ones stays.
+        Smaller ones follow the data more closely and take longer: 0.1 to 0.01 suits
+        noisy targets, 0.01 to 0.001 exact ones.
     loss : {"squared", "huber"}, default="squared"
         Loss of a residual r: ``r^2 / 2``, as above, or with "huber" that up to
         `epsilon` in magnitude, and ``epsilon * (abs(r) - epsilon / 2)`` beyond.
@@ -77,10 +78,11 @@ class ConvexReLURegressor(TwoLayerRegressor):
     fit_intercept : bool, default=True
         Give every unit a bias, penalised like its weights, and the output an
         intercept, which is not penalised.
-    tol : float, default=1e-3
+    tol : float, default=1e-2
         Bound on the relative duality gap, (primal - dual) / primal, in [0, 1). It
         means the same for every backend and is computed from the fitted network;
-        with scope "search" the dual value is an estimate.
+        with scope "search" the dual value is an estimate. A search for less than 1e-2
+        also starts from wider networks.
     max_iter : int, default=20000
         Largest number of iterations of the backend in all: proximal steps of
         "fista", Newton steps of "interior_point" and "newton", quadratic programs of
@@ -88,6 +90,10 @@ class ConvexReLURegressor(TwoLayerRegressor):
     max_neurons : int, default=None
         Largest number of units. A wider solution is cut to its largest units, which
         are then trained again; the certificate keeps bounding networks of any width.
+    max_seconds : float, default=None
+        Limit of the fit in seconds of wall time, in (0, inf); None for none. At its end
+        the best network so far is kept, with its true gap. Results then depend on the
+        machine.
     warm_start : bool, default=False
         Start from the network of the previous fit, if it has the same activation and
         number of features.
@@ -120,6 +126,9 @@ class ConvexReLURegressor(TwoLayerRegressor):
         Primal value, dual bound, gap, relative gap, and what they hold over.
     history_ : convexnn.history.History
         Objective and dual bound after every round, against CPU seconds.
+    beta_ : float
+        Penalty that was trained with; 1 where `beta` is None and `beta_max_` is 0, for
+        constant targets or inputs of zero: every penalty gives a constant network.
     beta_max_ : float
         Smallest beta for which the zero network is optimal over the cells; with
         scope "search" an estimate from below.
@@ -142,6 +151,8 @@ class ConvexReLURegressor(TwoLayerRegressor):
     -----
     ConvergenceWarning
         If the relative duality gap stays above `tol`.
+    UserWarning
+        If `beta` is a number above `beta_max_` or below 1e-5 of it.
 
     See Also
     --------
@@ -162,9 +173,9 @@ class ConvexReLURegressor(TwoLayerRegressor):
     >>> from convexnn import ConvexReLURegressor
     >>> X, y = load_diabetes(return_X_y=True)
     >>> model = make_pipeline(
-    ...     StandardScaler(), ConvexReLURegressor(beta=1000.0, random_state=0)
+    ...     StandardScaler(), ConvexReLURegressor(beta_ratio=0.1, random_state=0)
     ... ).fit(X, y)
-    >>> bool(model[-1].certificate_.relative_gap <= 1e-3)
+    >>> bool(model[-1].certificate_.relative_gap <= 1e-2)
     True
     >>> model[-1].certificate_.scope
     'search'
@@ -175,14 +186,15 @@ class ConvexReLURegressor(TwoLayerRegressor):
     _parameter_constraints: dict = {
         **TRAINING_CONSTRAINTS,
         **REGRESSION_CONSTRAINTS,
-        "beta": [Interval(Real, 0, np.inf, closed="neither")],
+        **PENALTY_CONSTRAINTS,
         "warm_start": ["boolean"],
     }
 
     def __init__(
         self,
-        beta=3.0,
+        beta=None,
         *,
+        beta_ratio=0.01,
         loss="squared",
         epsilon=1.35,
         activation="relu",
@@ -190,15 +202,17 @@ class ConvexReLURegressor(TwoLayerRegressor):
         cells="auto",
         n_cells=50,
         fit_intercept=True,
-        tol=1e-3,
+        tol=1e-2,
         max_iter=20_000,
         max_neurons=None,
+        max_seconds=None,
         warm_start=False,
         solver_options=None,
         verbose=0,
         random_state=None,
     ):
         self.beta = beta
+        self.beta_ratio = beta_ratio
         self.loss = loss
         self.epsilon = epsilon
         self.activation = activation
@@ -209,6 +223,7 @@ class ConvexReLURegressor(TwoLayerRegressor):
         self.tol = tol
         self.max_iter = max_iter
         self.max_neurons = max_neurons
+        self.max_seconds = max_seconds
         self.warm_start = warm_start
         self.solver_options = solver_options
         self.verbose = verbose

@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
+from .penalty import PENALTY_CONSTRAINTS
 from .two_layer import TwoLayerClassifier
-from .validation import (
-    CLASSIFICATION_CONSTRAINTS,
-    TRAINING_CONSTRAINTS,
-    Interval,
-    Real,
-    fit_context,
-)
+from .validation import CLASSIFICATION_CONSTRAINTS, TRAINING_CONSTRAINTS, fit_context
 
 __all__ = ["ConvexReLUClassifier"]
 
@@ -47,10 +40,13 @@ class ConvexReLUClassifier(TwoLayerClassifier):
 
     Parameters
     ----------
-    beta : float, default=1.0
+    beta : float, default=None
         Penalty on the weights of both layers, in (0, inf). It weighs against a *sum*
         of losses, so it grows with the number of samples; `beta_max_` is the value
-        from which on the network is constant.
+        from which on the network is constant. None for ``beta_ratio * beta_max_``.
+    beta_ratio : float, default=0.03
+        Penalty divided by `beta_max_`, in (0, inf), where `beta` is None, as in
+        :class:`~convexnn.ConvexReLURegressor`.
     loss : {"log_loss", "squared_hinge", "hinge"}, default="log_loss"
         Loss, as above. Only "log_loss" gives probabilities. "hinge", which has a kink,
         takes far longer than the others, and may miss `tol`.
@@ -62,11 +58,11 @@ class ConvexReLUClassifier(TwoLayerClassifier):
         and drops the cones, as in :class:`~convexnn.ConvexReLURegressor`.
     solver, cells, n_cells, fit_intercept
         Of :class:`~convexnn.ConvexReLURegressor`.
-    tol : float, default=1e-3
+    tol : float, default=1e-2
         Bound on the relative duality gap, (primal - dual) / primal, in [0, 1). It
         means the same for every backend and is computed from the fitted network;
         with scope "search" the dual value is an estimate.
-    max_iter, max_neurons
+    max_iter, max_neurons, max_seconds
         Of :class:`~convexnn.ConvexReLURegressor`.
     warm_start : bool, default=False
         Start from the network of the previous fit, if it has the same activation and
@@ -95,6 +91,8 @@ class ConvexReLUClassifier(TwoLayerClassifier):
         Primal value, dual bound, gap, relative gap, and what they hold over.
     history_ : convexnn.history.History
         Objective and dual bound after every round, against CPU seconds.
+    beta_ : float
+        Penalty that was trained with.
     beta_max_ : float
         Smallest beta for which the constant network is optimal over the cells; with
         scope "search" an estimate from below.
@@ -120,6 +118,8 @@ class ConvexReLUClassifier(TwoLayerClassifier):
     -----
     ConvergenceWarning
         If the relative duality gap stays above `tol`.
+    UserWarning
+        If `beta` is a number above `beta_max_` or below 1e-5 of it.
 
     See Also
     --------
@@ -147,9 +147,9 @@ class ConvexReLUClassifier(TwoLayerClassifier):
     >>> from convexnn import ConvexReLUClassifier
     >>> X, y = load_breast_cancer(return_X_y=True)
     >>> model = make_pipeline(
-    ...     StandardScaler(), ConvexReLUClassifier(beta=10.0, random_state=0)
+    ...     StandardScaler(), ConvexReLUClassifier(random_state=0)
     ... ).fit(X, y)
-    >>> bool(model[-1].certificate_.relative_gap <= 1e-3)
+    >>> bool(model[-1].certificate_.relative_gap <= 1e-2)
     True
     >>> bool(model.score(X, y) > 0.98)
     True
@@ -160,14 +160,15 @@ class ConvexReLUClassifier(TwoLayerClassifier):
     _parameter_constraints: dict = {
         **TRAINING_CONSTRAINTS,
         **CLASSIFICATION_CONSTRAINTS,
-        "beta": [Interval(Real, 0, np.inf, closed="neither")],
+        **PENALTY_CONSTRAINTS,
         "warm_start": ["boolean"],
     }
 
     def __init__(
         self,
-        beta=1.0,
+        beta=None,
         *,
+        beta_ratio=0.03,
         loss="log_loss",
         class_weight=None,
         activation="relu",
@@ -175,15 +176,17 @@ class ConvexReLUClassifier(TwoLayerClassifier):
         cells="auto",
         n_cells=50,
         fit_intercept=True,
-        tol=1e-3,
+        tol=1e-2,
         max_iter=20_000,
         max_neurons=None,
+        max_seconds=None,
         warm_start=False,
         solver_options=None,
         verbose=0,
         random_state=None,
     ):
         self.beta = beta
+        self.beta_ratio = beta_ratio
         self.loss = loss
         self.class_weight = class_weight
         self.activation = activation
@@ -194,6 +197,7 @@ class ConvexReLUClassifier(TwoLayerClassifier):
         self.tol = tol
         self.max_iter = max_iter
         self.max_neurons = max_neurons
+        self.max_seconds = max_seconds
         self.warm_start = warm_start
         self.solver_options = solver_options
         self.verbose = verbose

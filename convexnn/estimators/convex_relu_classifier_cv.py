@@ -146,13 +146,14 @@ class ConvexReLUClassifierCV(PenaltyChoice, TwoLayerClassifier):
 
     def __init__(
         self,
-        betas=8,
+        betas=13,
         *,
-        beta_min_ratio=3e-3,
+        beta_min_ratio=1e-3,
         cv=None,
         scoring=None,
+        fold_training="auto",
         selection="min",
-        patience=2,
+        patience=3,
         n_jobs=None,
         loss="log_loss",
         class_weight=None,
@@ -162,8 +163,9 @@ class ConvexReLUClassifierCV(PenaltyChoice, TwoLayerClassifier):
         n_cells=50,
         fit_intercept=True,
         tol=0.1,
-        max_iter=20_000,
+        max_iter=3,
         max_neurons=None,
+        max_seconds=None,
         solver_options=None,
         verbose=0,
         random_state=None,
@@ -172,6 +174,7 @@ class ConvexReLUClassifierCV(PenaltyChoice, TwoLayerClassifier):
         self.beta_min_ratio = beta_min_ratio
         self.cv = cv
         self.scoring = scoring
+        self.fold_training = fold_training
         self.selection = selection
         self.patience = patience
         self.n_jobs = n_jobs
@@ -185,12 +188,13 @@ class ConvexReLUClassifierCV(PenaltyChoice, TwoLayerClassifier):
         self.tol = tol
         self.max_iter = max_iter
         self.max_neurons = max_neurons
+        self.max_seconds = max_seconds
         self.solver_options = solver_options
         self.verbose = verbose
         self.random_state = random_state
 
     @fit_context
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X, y, sample_weight=None, **params):
         """Choose the penalty along the paths of all folds and train with it.
 
         Parameters
@@ -209,7 +213,7 @@ class ConvexReLUClassifierCV(PenaltyChoice, TwoLayerClassifier):
         self : ConvexReLUClassifierCV
             Fitted estimator.
         """
-        return self._fit_along_paths(X, y, sample_weight)
+        return self._fit_along_paths(X, y, sample_weight, params)
 
     def _code(self, y, weights):
         return super()._code(y, weights, scoring=self._judged_by())

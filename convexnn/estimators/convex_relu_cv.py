@@ -129,12 +129,13 @@ class ConvexReLURegressorCV(PenaltyChoice, TwoLayerRegressor):
 
     def __init__(
         self,
-        betas=30,
+        betas=13,
         *,
         beta_min_ratio=1e-3,
         cv=None,
+        fold_training="auto",
         selection="min",
-        patience=5,
+        patience=3,
         n_jobs=None,
         loss="squared",
         epsilon=1.35,
@@ -143,9 +144,10 @@ class ConvexReLURegressorCV(PenaltyChoice, TwoLayerRegressor):
         cells="auto",
         n_cells=50,
         fit_intercept=True,
-        tol=1e-3,
-        max_iter=20_000,
+        tol=0.1,
+        max_iter=3,
         max_neurons=None,
+        max_seconds=None,
         solver_options=None,
         verbose=0,
         random_state=None,
@@ -153,6 +155,7 @@ class ConvexReLURegressorCV(PenaltyChoice, TwoLayerRegressor):
         self.betas = betas
         self.beta_min_ratio = beta_min_ratio
         self.cv = cv
+        self.fold_training = fold_training
         self.selection = selection
         self.patience = patience
         self.n_jobs = n_jobs
@@ -166,12 +169,13 @@ class ConvexReLURegressorCV(PenaltyChoice, TwoLayerRegressor):
         self.tol = tol
         self.max_iter = max_iter
         self.max_neurons = max_neurons
+        self.max_seconds = max_seconds
         self.solver_options = solver_options
         self.verbose = verbose
         self.random_state = random_state
 
     @fit_context
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X, y, sample_weight=None, **params):
         """Choose the penalty along the paths of all folds and train with it.
 
         Parameters
@@ -191,7 +195,7 @@ class ConvexReLURegressorCV(PenaltyChoice, TwoLayerRegressor):
         self : ConvexReLURegressorCV
             Fitted estimator.
         """
-        return self._fit_along_paths(X, y, sample_weight)
+        return self._fit_along_paths(X, y, sample_weight, params)
 
     def _store_errors(self, errors):
         self.mse_path_ = errors

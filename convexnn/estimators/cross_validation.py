@@ -1,18 +1,36 @@
-"""Choice of the penalty along paths over the training parts of folds."""
+"""Choice of the penalty along paths over the training parts of folds.
+
+Folds are judged by descents, which cost about a hundredth of certified optima and find
+the same penalty to within a step or so, or by certified paths; the network that is
+kept is trained and certified at the penalty chosen, on all the data.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from sklearn.base import is_classifier
 from sklearn.model_selection import check_cv
+from sklearn.utils.metadata_routing import (
+    MetadataRouter,
+    MethodMapping,
+    process_routing,
+)
 from sklearn.utils.parallel import Parallel, delayed
 
 from ..path import PATH_CONSTRAINTS, choose_betas, seed_of, trace, warn_of_gaps
+from ..time_limit import is_out_of_time, seconds_left, time_limit
 from ..training import Trainer
 from .coding import LabelCoding, NumberCoding
-from .validation import Integral, Interval, StrOptions, all_or_nothing
+from .validation import (
+    Integral,
+    Interval,
+    StrOptions,
+    all_or_nothing,
+    is_routing_enabled,
+)
 
 __all__ = ["CHOICE_CONSTRAINTS", "PenaltyChoice"]
 
@@ -27,10 +45,22 @@ _LOOSE = 1e-3
 #: far above the smallest, relatively, an error has to be for a path to end.
 _STRIDE, _WORSE = 2, 0.01
 
+#: Mean errors of descents that differ by less than this, relatively, are a tie, which
+#: the larger penalty wins: it has the narrower network and the quicker fit.
+_TIE = 0.02
+
+#: Where the errors of descents still fall at the end of the grid by more than this
+#: share a penalty, it is gone on with, to a share of its smallest penalty at most.
+_FALLING, _BEYOND = 0.1, 0.3
+
+#: Share of `max_seconds` that the folds may use.
+_FOLDS_SHARE = 0.5
+
 #: Parameters of everything that chooses a penalty.
 CHOICE_CONSTRAINTS = {
     **PATH_CONSTRAINTS,
     "cv": ["cv_object"],
+    "fold_training": [StrOptions({"auto", "descent", "certified"})],
     "patience": [Interval(Integral, 1, None, closed="left"), None],
     "selection": [StrOptions({"min", "one_se"})],
     "n_jobs": [Integral, None],
@@ -44,14 +74,28 @@ class PenaltyChoice:
     shape (n_betas, n_folds) by ``_store_errors(errors)``.
     """
 
-    def _fit_along_paths(self, X, y, sample_weight):
+    def get_metadata_routing(self):
+        """Return where metadata goes: `groups` to the splitter, weights to the fit.
+
+        Returns
+        -------
+        MetadataRouter
+            The routing, see scikit-learn's user guide on metadata routing.
+        """
+        mapping = MethodMapping().add(caller="fit", callee="split")
+        splitter = check_cv(self.cv)
+        router = MetadataRouter(owner=self).add_self_request(self)
+        return router.add(splitter=splitter, method_mapping=mapping)
+
+    def _fit_along_paths(self, X, y, sample_weight, params):
         """Choose the penalty along the paths of all folds and train with it."""
-        with all_or_nothing(self):
+        with all_or_nothing(self), time_limit(self.max_seconds):
             backend = self._backend()
             settings = {"backend": backend, "random_state": seed_of(self.random_state)}
+            routed = self._routed(params)
             X, y, weights = self._check_all(X, y, sample_weight)
             coding, own = self._code(y, weights)
-            splits = self._splits(X, y, weights)
+            splits = self._splits(X, y, weights, routed)
             trainer = self._trainer(X, y, own, coding, **settings)
             self.betas_ = choose_betas(trainer, self.betas, self.beta_min_ratio)
             folds = [
@@ -65,10 +109,22 @@ class PenaltyChoice:
             self._store(trained, coding, X.dtype)
         return self
 
-    def _splits(self, X, y, weights):
+    def _routed(self, params):
+        """Return what the splitter gets: what is routed to it, or `groups`."""
+        if is_routing_enabled():
+            return process_routing(self, "fit", **params).splitter.split
+        unknown = sorted(set(params) - {"groups"})
+        if unknown:
+            raise TypeError(
+                f"fit() takes `groups` beside X, y and sample_weight, got {unknown}. "
+                "Other metadata needs scikit-learn's metadata routing."
+            )
+        return params
+
+    def _splits(self, X, y, weights, routed):
         """Return the folds, refusing those with nothing to train on or to score."""
         cv = check_cv(self.cv, y, classifier=is_classifier(self))
-        splits = list(cv.split(X, y))
+        splits = list(cv.split(X, y, **routed))
         for number, (train, _) in enumerate(splits):
             if not weights[train].any():
                 raise ValueError(
@@ -93,40 +149,86 @@ class PenaltyChoice:
         trainer = self._trainer(X[train], y[train], own, coding, **settings)
         return _Fold(trainer, coding, X[test], y[test], weights[test])
 
+    def _is_certified(self):
+        """Return whether folds follow certified paths.
+
+        Descents of ReLU networks use any cells, and would judge lists of cells wrongly.
+        """
+        if self.fold_training != "auto":
+            return self.fold_training == "certified"
+        is_free = isinstance(self.cells, str) and self.cells == "auto"
+        return self.activation == "relu" and not (is_free and self._backend().search)
+
     def _compare(self, folds):
-        """Follow the paths of all folds, settle near ties, and return the choice."""
-        results = self._follow(folds)
-        self.betas_ = self.betas_[: results.shape[1]]
-        mean = np.nanmean(results[0], axis=1)
+        """Follow the paths of all folds and return the index of the choice."""
+        is_certified = self._is_certified()
+        work = partial(self._results, folds, is_certified=is_certified)
+        with time_limit(_FOLDS_SHARE * seconds_left()):
+            results = self._follow(work, is_certified)
+        errors, self.objective_path_ = results[:2]
+        self.n_neurons_path_ = results[2].astype(int)
+        vars(self).pop("gap_path_", None)
+        if is_certified:
+            errors = self._settled(errors, results, work)
+        self._store_errors(errors)
+        return self._chosen(errors, 0.0 if is_certified else _TIE)
+
+    def _settled(self, errors, results, work):
+        """Judge near ties by networks trained from scratch; keep and warn of gaps."""
+        mean = np.nanmean(errors, axis=1)
         share = _NEAR_TIE * np.sqrt(min(self.tol, _LOOSE))
         near = mean <= mean.min() * (1 + share)
-        if near.sum() > 1:
-            again, _ = self._results(folds, self.betas_[near], is_warm=False)
+        if near.sum() > 1 and not is_out_of_time():
+            again, _ = work(self.betas_[near], None, is_warm=False)
             results[:, near] = again
-        errors, self.objective_path_, self.gap_path_ = results[:3]
-        self._store_errors(errors)
-        self.n_neurons_path_ = results[3].astype(int)
+        self.objective_path_, self.n_neurons_path_ = results[1], results[2].astype(int)
+        self.gap_path_ = results[3]
         warn_of_gaps(
             self.betas_,
             self.gap_path_.max(axis=1),
             self.tol,
             where=" on some fold",
-            stacklevel=6,
+            stacklevel=7,
         )
-        return self._chosen(errors)
+        return results[0]
 
-    def _follow(self, folds):
-        """Return the results along the paths, which end where errors only rise."""
-        waits = self.patience is not None and isinstance(self.betas, Integral)
-        stride = _STRIDE if waits else len(self.betas_)
-        results, last = [], None
-        for first in range(0, len(self.betas_), stride):
-            betas = self.betas_[first : first + stride]
-            found, last = self._results(folds, betas, is_warm=True, last=last)
-            results.append(found)
-            if waits and self._only_rises(np.concatenate(results, axis=1)[0]):
+    def _follow(self, work, is_certified):
+        """Return the results along the paths, which end where errors only rise.
+
+        Paths by descents go on beyond a grid at whose end the errors still fall.
+        """
+        is_grid = isinstance(self.betas, Integral)
+        waits = self.patience is not None and is_grid
+        ahead, results, last = self.betas_, None, None
+        while len(ahead):
+            stride = _STRIDE if waits or self.verbose else len(ahead)
+            found, last = work(ahead[:stride], last)
+            joined = found if results is None else np.concatenate([results, found], 1)
+            self._report(ahead[:stride], found)
+            results, ahead = joined, ahead[stride:]
+            if is_out_of_time() or (waits and self._only_rises(results[0])):
                 break
-        return np.concatenate(results, axis=1)
+            if not len(ahead) and is_grid and not is_certified:
+                ahead = self._further(results[0])
+                self.betas_ = np.append(self.betas_, ahead)
+        self.betas_ = self.betas_[: results.shape[1]]
+        return results
+
+    def _further(self, errors):
+        """Return the next penalties below the grid if the errors still fall there."""
+        mean = np.nanmean(errors, axis=1)
+        if len(mean) < 3 or mean[-1] > mean[:-1].min() * (1 - _FALLING):
+            return self.betas_[:0]
+        step = self.betas_[-1] / self.betas_[-2]
+        further = self.betas_[-1] * step ** np.arange(1, _STRIDE + 1)
+        least = _BEYOND * self.beta_min_ratio * self.betas_[0]
+        return further[further >= least]
+
+    def _report(self, betas, results):
+        """Print a line a penalty."""
+        if self.verbose:
+            for beta, errors in zip(betas, results[0], strict=True):
+                print(f"[cv] beta {beta:.4g}: mean error {np.nanmean(errors):.5g}")
 
     def _only_rises(self, errors):
         """Return whether the last penalties are all worse than the best one."""
@@ -134,29 +236,38 @@ class PenaltyChoice:
         worse = mean > mean.min() * (1 + _WORSE)
         return len(mean) > self.patience and bool(worse[-self.patience :].all())
 
-    def _results(self, folds, betas, *, is_warm, last=None):
+    def _results(self, folds, betas, last, *, is_certified, is_warm=True):
         """Return what :class:`_Fold` does, of shape (4, n_betas, n_folds), and more.
 
-        The second part is what each fold trained last, as `last` has it.
+        The second part is what each fold trained last, as `last` has it. Descents have
+        no gaps, and three rows.
         """
-        work = delayed(_Fold.results)
+        kind = _Fold.certified if is_certified else _Fold.descended
+        work = delayed(_within)
+        limit = seconds_left()
         found = Parallel(n_jobs=self.n_jobs)(
-            work(fold, betas, is_warm=is_warm, previous=previous)
+            work(limit, kind, fold, betas, previous=previous, is_warm=is_warm)
             for fold, previous in zip(folds, last or [None] * len(folds), strict=True)
         )
         results, last = zip(*found, strict=True)
         return np.stack(results, axis=2), last
 
-    def _chosen(self, errors):
+    def _chosen(self, errors, tie):
         """Return the index of the penalty that the errors speak for."""
         errors = errors[:, np.isfinite(errors[0])]
         mean = errors.mean(axis=1)
         best = int(np.argmin(mean))
         n_folds = errors.shape[1]
-        if self.selection == "min" or n_folds == 1:
-            return best
-        allowed = mean[best] + errors[best].std(ddof=1) / np.sqrt(n_folds)
+        allowed = mean[best] * (1 + tie)
+        if self.selection == "one_se" and n_folds > 1:
+            allowed = mean[best] + errors[best].std(ddof=1) / np.sqrt(n_folds)
         return int(np.argmax(mean <= allowed))
+
+
+def _within(seconds, work, *args, **kwargs):
+    """Do some work within a limit, which workers do not inherit."""
+    with time_limit(seconds):
+        return work(*args, **kwargs)
 
 
 @dataclass(frozen=True)
@@ -169,14 +280,25 @@ class _Fold:
     y: np.ndarray
     weights: np.ndarray
 
-    def results(self, betas, *, is_warm, previous=None):
-        """Return errors, objectives, gaps and widths, of shape (4, n_betas).
+    def certified(self, betas, *, previous, is_warm):
+        """Return errors, objectives, widths and gaps, of shape (4, n_betas).
 
         With them comes what was trained last.
         """
         path, last = trace(self.trainer, betas, is_warm=is_warm, previous=previous)
-        errors = np.full(len(betas), np.nan)
-        if self.weights.any():
-            errors = self.coding.errors(path.predict(self.X), self.y, self.weights)
-        values = np.stack([errors, path.objectives, path.gaps, path.n_neurons])
-        return values, last
+        errors = self._errors(path.predict(self.X))
+        return np.stack([errors, path.objectives, path.n_neurons, path.gaps]), last
+
+    def descended(self, betas, *, previous, is_warm):
+        """Return the same for descents, which have no gaps, of shape (3, n_betas)."""
+        rough, last = self.trainer.descend(betas, previous)
+        outputs = np.stack([one.network.predict(self.X) for one in rough], axis=-1)
+        objectives = [one.objective for one in rough]
+        widths = [one.network.n_neurons for one in rough]
+        return np.stack([self._errors(outputs), objectives, widths]), last
+
+    def _errors(self, outputs):
+        """Return the errors of some networks, nan where no row has a weight."""
+        if not self.weights.any():
+            return np.full(outputs.shape[-1], np.nan)
+        return self.coding.errors(outputs, self.y, self.weights)

@@ -14,8 +14,10 @@ from ..architectures import ARCHITECTURES, SEVERAL_OUTPUTS
 from ..network import GatedReLUNetwork, ReLUNetwork
 from ..samples import collect_samples
 from ..solvers import select_backend
+from ..time_limit import OUT_OF_TIME, time_limit
 from ..training import Trainer
 from .coding import LabelCoding, NumberCoding, class_weights
+from .penalty import chosen_penalty
 from .validation import (
     all_or_nothing,
     check_labelled_samples,
@@ -37,11 +39,13 @@ __all__ = [
 def warn_of_gap(trained, tol, *, stacklevel):
     """Warn if a trained network misses the tolerance."""
     if trained.gap > tol:
+        remedy = "Standardise X, increase max_iter, tol or beta, or try another solver."
+        if trained.status == OUT_OF_TIME:
+            remedy = "Increase max_seconds, tol or beta."
         warnings.warn(
             f"Relative duality gap {trained.gap:.3g} above tol={tol:g} after "
             f"{trained.n_iter} iterations of solver={trained.solver!r} "
-            f"({trained.status}). Standardise X and y, increase max_iter, tol or "
-            "beta, or try another solver.",
+            f"({trained.status}). {remedy}",
             ConvergenceWarning,
             stacklevel=stacklevel,
         )
@@ -57,8 +61,8 @@ class TwoLayerEstimator(BaseEstimator):
     """
 
     def _fit_at_beta(self, X, y, sample_weight):
-        """Train at the penalty `beta`, from the former network with `warm_start`."""
-        with all_or_nothing(self):
+        """Train at one penalty, from the former network with `warm_start`."""
+        with all_or_nothing(self), time_limit(self.max_seconds):
             backend = self._backend()
             previous = self._previous_network() if self.warm_start else None
             X, y, weights = self._check_all(X, y, sample_weight)
@@ -66,7 +70,10 @@ class TwoLayerEstimator(BaseEstimator):
             trainer = self._trainer(X, y, weights, coding, backend=backend)
             if previous is not None and not _fits(previous, trainer.samples, X):
                 previous = None
-            trained = trainer.train(self.beta, previous)
+            self.beta_ = chosen_penalty(
+                self.beta, self.beta_ratio, trainer.beta_max(), stacklevel=6
+            )
+            trained = trainer.train(self.beta_, previous)
             self._warn_of_gap(trained)
             self._store(trained, coding, X.dtype)
         return self

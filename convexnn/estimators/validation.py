@@ -8,6 +8,7 @@ from numbers import Integral, Real
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import _fit_context
+from sklearn.utils._metadata_requests import _routing_enabled
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
@@ -38,6 +39,7 @@ __all__ = [
     "check_samples",
     "check_weights",
     "fit_context",
+    "is_routing_enabled",
     "validate_data",
     "validate_params",
 ]
@@ -65,12 +67,14 @@ TRAINING_CONSTRAINTS = {
     "tol": [Interval(Real, 0, 1, closed="left")],
     "max_iter": [Interval(Integral, 1, None, closed="left")],
     "max_neurons": [Interval(Integral, 1, None, closed="left"), None],
+    "max_seconds": [Interval(Real, 0, np.inf, closed="neither"), None],
     "solver_options": [dict, None],
     "verbose": ["verbose"],
     "random_state": ["random_state"],
 }
 
 fit_context = _fit_context(prefer_skip_nested_validation=True)
+is_routing_enabled = _routing_enabled
 
 
 @contextmanager

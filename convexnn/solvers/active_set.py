@@ -33,6 +33,7 @@ from ..time_limit import OUT_OF_TIME, is_out_of_time
 from .arrangement import list_arrangement
 from .descent import Units, descend
 from .driver import CertifiedPoint, prune
+from .effort import CLOSE, COARSE, ROUGH
 from .newton import solve as solve_given_cells
 from .pricer import Pricer
 from .starts import first_width, random_units, wider_widths
@@ -49,12 +50,10 @@ _MOST_ROUNDS = 60
 #: Rounds without progress after which the search ends.
 _PATIENCE = 5
 
-#: Smoothing and most steps of the descents from random units and of those in a round.
+#: Smoothing and most steps of the descents from random units, and after a polish of
+#: several outputs.
 _FIRST_STAGES = ((0.1, 1000), (0.03, 100), (0.01, 100), (0.003, 50), (0.001, 50))
-_STAGES = ((0.01, 100), (0.001, 100))
-
-#: Relative decrease per step below which a descent from random units ends.
-_SLOW = 2e-5
+_LAST_STAGE = ((0.001, 100),)
 
 #: Local maxima that enter the network in a round, at most.
 _ENTERING = 200
@@ -78,18 +77,8 @@ _FINISH = 0.1
 #: objective's.
 _DUST = 1e-4
 
-#: Tolerance above which descents alone end near enough to the optimum.
-_COARSE = 1e-2
-
-#: Relative gap to which the finite program is solved, at least and as a share of the
-#: tolerance. The dual point wants a far more exact solution than the network does.
+#: Relative gap to which the finite program is solved, at least.
 _EXACT = 1e-6
-_EXACT_SHARE = 1e-3
-
-#: Rows times squared columns times groups of a program that a polish may handle, in any
-#: round and after a round of descents that gained nothing.
-_CHEAP = 3e8
-_AFFORDABLE = 5e9
 
 #: Columns times groups of a polish with several outputs, the size of its systems,
 #: in any round and after one that gained nothing.
@@ -236,7 +225,14 @@ class _Search:
     ):
         self.X, self.loss, self.beta, self.tol = X, loss, beta, tol
         self.architecture = architecture
-        self.pricer = Pricer(self.architecture, X, settings["n_starts"], random_state)
+        self.effort = ROUGH if tol >= COARSE else CLOSE
+        self.pricer = Pricer(
+            self.architecture,
+            X,
+            settings["n_starts"],
+            random_state,
+            n_exact=self.effort.n_exact,
+        )
         self.has_heads = loss.y.ndim == 2
         self.settings = settings
         self.verbose = verbose
@@ -314,11 +310,11 @@ class _Search:
         width = first_width(self.price_at_zero, self.beta, len(self.loss.y))
         units = self.random_units(min(self.settings.get("n_units", width), width))
         units = self._descend(units, ((0.0, 60),))
-        return self._descend(units, _FIRST_STAGES, _SLOW)
+        return self._descend(units, _FIRST_STAGES, self.effort.slow)
 
     def wider_starts(self, width):
         """Return the widths of further random starts, in ascending order."""
-        if self.is_warm or self.tol >= _COARSE:
+        if self.is_warm or self.tol >= COARSE:
             return []
         most = self.settings.get("n_units")
         n = len(self.loss.y)
@@ -326,7 +322,7 @@ class _Search:
 
     def start_again(self, n_units):
         """Return the best units after descents from wider random ones."""
-        self._descend(self.random_units(n_units), _FIRST_STAGES, _SLOW)
+        self._descend(self.random_units(n_units), _FIRST_STAGES, self.effort.slow)
         self._last = (self.primal, self.dual)
         return self._pruned(self.best)
 
@@ -429,16 +425,17 @@ class _Search:
         )
         new = Units.from_groups(fresh.directions, heads)
         merged = units.merged(self.X).longest(_DUST)
-        limit = _AFFORDABLE if self.n_waited else _CHEAP
+        effort = self.effort
+        limit = effort.affordable if self.n_waited else effort.cheap
         if self._size(len(merged) + len(new)) <= limit:
             units = self._polish(merged, new)
             if self.has_heads:
-                self._descend(self.best, _STAGES[-1:])
+                self._descend(self.best, _LAST_STAGE)
                 units = self._pruned(self.best)
         else:
             self.is_polished = False
             units = self.consider(self._add(units, new, fresh.values))
-            self._descend(units, _STAGES)
+            self._descend(units, effort.stages)
             units = self._pruned(self.best)
         self._note_progress()
         if self.n_waited:
@@ -515,7 +512,7 @@ class _Search:
             return units
         solution = solve_given_cells(
             program,
-            tol=max(_EXACT, _EXACT_SHARE * self.tol),
+            tol=max(_EXACT, self.effort.exact * self.tol),
             max_iter=300 if self.loss.is_quadratic or self.has_heads else 2000,
             start=self._point(program, group_of, units.joined(idle)),
         )
@@ -557,8 +554,8 @@ class _Search:
     def finish(self, status):
         """Return the best network as a point of the program over its own cells."""
         units = self.best.merged(self.X)
-        is_small = self._size(len(units)) <= _CHEAP
-        if self.tol <= _COARSE and is_small and not self.is_polished:
+        is_small = self._size(len(units)) <= self.effort.cheap
+        if self.tol <= COARSE and is_small and not self.is_polished:
             self._polish(units, units.longest(1.0))
         self.prove()
         units = self.best

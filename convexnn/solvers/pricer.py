@@ -24,9 +24,9 @@ __all__ = ["Pricer"]
 _REMEMBERED = 512
 
 #: Share of beta, or of the largest price, above which a local maximum is made exact;
-#: the fewest and the most that are, by how many numbers of X can be gone through.
+#: the fewest that are, and by how many numbers of X that can be gone through.
 _PROMISING = 0.95
-_SHARPENED = (10, 100)
+_SHARPENED = 10
 _EXACT_NUMBERS = 20_000_000
 
 #: Rows beyond which climbing begins on every second row, or fewer; how many directions,
@@ -49,6 +49,8 @@ class Pricer:
         Random directions to climb from.
     random_state : numpy.random.RandomState
         Source of the directions.
+    n_exact : int, default=100
+        Local maxima of a dual point that are made exact, at most.
 
     Attributes
     ----------
@@ -56,9 +58,10 @@ class Pricer:
         Local maxima of the last dual point.
     """
 
-    def __init__(self, architecture, X, n_starts, random_state):
+    def __init__(self, architecture, X, n_starts, random_state, *, n_exact=100):
         self.architecture, self.X = architecture, X
         self.n_starts, self.random_state = n_starts, random_state
+        self.n_exact = n_exact
         self.remembered = np.zeros((X.shape[1], 0))
         self._white = whitening(X)
         self._single = X.astype(np.float32)
@@ -96,7 +99,7 @@ class Pricer:
         maxima = maxima_at(self.architecture, self.X, v, directions)
         maxima = distinct(maxima, at_most=_REMEMBERED)
         promising = maxima.values > _PROMISING * min(beta, maxima.largest)
-        n_exact = np.clip(_EXACT_NUMBERS // self.X.size, *_SHARPENED)
+        n_exact = np.clip(_EXACT_NUMBERS // self.X.size, _SHARPENED, self.n_exact)
         best = maxima.take(np.flatnonzero(promising)[:n_exact])
         best = sharpen(self.architecture, self.X, v, best)
         maxima = distinct(best.joined(maxima), at_most=_REMEMBERED)

@@ -47,11 +47,14 @@ class RoughUnits:
         Intercept.
     objective : float
         Value of the objective there.
+    random_state : numpy.random.RandomState
+        Source of the units that come next.
     """
 
     units: Units
     offset: float | np.ndarray
     objective: float
+    random_state: np.random.RandomState
 
 
 class RoughPath:
@@ -69,15 +72,15 @@ class RoughPath:
     n_units : int
         Number of units.
     random_state : numpy.random.RandomState
-        Source of the units.
+        Source of the units of a path that begins.
     last : RoughUnits, default=None
         Where a path ended that is to be gone on with.
     """
 
     def __init__(self, architecture, X, loss, *, n_units, random_state, last=None):
         self.architecture, self.X, self.loss = architecture, X, loss
-        self.n_units, self.random_state = n_units, random_state
-        self.last = last
+        self.n_units, self.last = n_units, last
+        self.random_state = random_state if last is None else last.random_state
         self._descended = loss.rounded().smoothed(0.0)
         self._at_zero = float(loss.value(np.zeros_like(loss.y)))
 
@@ -136,7 +139,7 @@ class RoughPath:
         if offset is None:
             offset = self.loss.offset(z.astype(float))
         penalty = 0.5 * beta * float(np.sum(units.hidden**2) + np.sum(units.output**2))
-        return RoughUnits(units, offset, float(value) + penalty)
+        return RoughUnits(units, offset, float(value) + penalty, self.random_state)
 
 
 def _stop_in_time(intermediate_result):
