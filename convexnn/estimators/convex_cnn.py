@@ -22,6 +22,7 @@ from ..samples import collect_samples
 from ..solvers import select_backend
 from ..solvers.relaxation import select_relaxation_backend
 from ..training import Trainer
+from .penalty import PENALTY_CONSTRAINTS, beyond_rounding, chosen_penalty
 from .two_layer import warn_of_gap
 from .validation import (
     TRAINING_CONSTRAINTS,
@@ -107,14 +108,18 @@ class ConvexCNNRegressor(
     formulation : {"relaxation", "global"}, default="relaxation"
         What is trained: one filter with fixed output weights, or many filters.
     beta : float or "limit", default=None
-        With "global" the penalty, in (0, inf), 1 by default. It weighs against a sum
-        over samples: choose it as a share of `beta_max_`. With "relaxation" the weight
-        of the linear term, in [0, inf), or "limit" for the linear program (9), 0.01 by
-        default.
+        With "global" the penalty, in (0, inf). It weighs against a sum over samples,
+        and depends on the units of inputs and targets. None: `beta_ratio` times
+        `beta_max_`. With "relaxation" the weight of the linear term, in [0, inf), or
+        "limit" for the linear program (9), 0.01 by default: it is no penalty, none of
+        it silences the network, and `beta_ratio` has no say.
         With ``direction="data"`` it has no units: about the relative noise of the
         labels is a good value without `refine`, and with it little depends on it.
         ``beta=0`` is the naive relaxation (7), which any non-negative labels fit with
         w = 0: it is there to be seen failing.
+    beta_ratio : float, default=0.05
+        Penalty divided by `beta_max_`, in (0, inf), for "global" with ``beta=None``
+        alone. One penalty holds for all inputs: give them one scale.
     direction : {"data", "gaussian", "antithetic"} or array-like, default="data"
         Direction r. "data": the sum of all patches times their labels, and then, until
         it settles (at most ten times), of the active patches alone. "gaussian":
@@ -177,8 +182,11 @@ class ConvexCNNRegressor(
     certificate_ : Certificate
         Objective, dual bound and gap of the "global" network, and what they hold over:
         with scope "search" the bound is an estimate.
+    beta_ : float
+        The penalty of the "global" network; 1 where `beta` is None and `beta_max_` 0.
     beta_max_ : float
-        Smallest penalty for which the "global" network is zero.
+        Smallest penalty for which the "global" network is zero; after a search an
+        estimate from below.
     history_ : History
         Objective and bound against CPU seconds.
     filter_ : ndarray of the filter's shape
@@ -223,6 +231,8 @@ class ConvexCNNRegressor(
         If the gap of the "global" network stays above `tol`, if the relaxation without
         `refine` is not solved to `tol`, if a refinement ends at `max_iter`, or if the
         network is zero although there are positive labels.
+    UserWarning
+        If `beta` of "global" is a number above `beta_max_` or below 1e-5 of it.
 
     See Also
     --------
@@ -276,6 +286,7 @@ class ConvexCNNRegressor(
             StrOptions({"limit"}),
             None,
         ],
+        "beta_ratio": PENALTY_CONSTRAINTS["beta_ratio"],
         "direction": [StrOptions(set(_DIRECTIONS)), "array-like"],
         "n_restarts": [Interval(Integral, 1, None, closed="left")],
         "refine": ["boolean"],
@@ -292,6 +303,7 @@ class ConvexCNNRegressor(
         stride=None,
         formulation="relaxation",
         beta=None,
+        beta_ratio=0.05,
         direction="data",
         n_restarts=50,
         refine=True,
@@ -310,6 +322,7 @@ class ConvexCNNRegressor(
         self.stride = stride
         self.formulation = formulation
         self.beta = beta
+        self.beta_ratio = beta_ratio
         self.direction = direction
         self.n_restarts = n_restarts
         self.refine = refine
@@ -408,7 +421,7 @@ class ConvexCNNRegressor(
 
     def _network(self, grid):
         """Return the fitted "global" network."""
-        hidden = self.filters_.reshape(self.n_filters_, -1).T
+        hidden = self.filters_.reshape(self.n_filters_, grid.filter_size).T
         weights = (hidden, self.filter_biases_, self.output_weights_, self.intercept_)
         return ConvolutionalReLUNetwork(*weights, grid)
 
@@ -431,10 +444,11 @@ class ConvexCNNRegressor(
 
     def _fit_global(self, X, y, weights):
         """Train many filters through the convex program and keep them."""
-        beta, tol = _given(self.beta, 1.0), _given(self.tol, 1e-3)
-        if isinstance(beta, str) or beta == 0:
+        tol = _given(self.tol, 1e-3)
+        if isinstance(self.beta, str) or self.beta == 0:
             raise ValueError(
-                f"beta must be in (0, inf) with formulation='global', got {beta!r}."
+                "beta must be in (0, inf) with formulation='global', got "
+                f"{self.beta!r}."
             )
         architecture = ConvolutionalReLU(self._grid())
         backend = select_backend(self.solver, architecture.name)
@@ -452,8 +466,15 @@ class ConvexCNNRegressor(
                 for name in ("cells", "n_cells", "max_iter", "verbose", "random_state")
             },
         )
-        trained = trainer.train(beta)
-        warn_of_gap(trained, tol, stacklevel=5)
+        self.beta_max_ = beyond_rounding(trainer.beta_max(), trainer.samples)
+        # From there: this method, `fit`, the decorator of `fit`, the user.
+        self.beta_ = chosen_penalty(
+            self.beta, self.beta_ratio, self.beta_max_, stacklevel=5
+        )
+        trained = trainer.train(self.beta_)
+        # Of constant targets the objective is rounding, and so is its gap.
+        if self.beta_max_ > 0:
+            warn_of_gap(trained, tol, stacklevel=5)
         self._store_global(trained, X.dtype, architecture.grid)
 
     def _store_global(self, trained, dtype, grid):
@@ -466,7 +487,6 @@ class ConvexCNNRegressor(
         self.n_filters_ = network.n_neurons
         self.certificate_ = trained.certificate
         self.objective_ = trained.certificate.primal
-        self.beta_max_ = trained.beta_max
         self.history_ = trained.history
         self.n_iter_ = trained.n_iter
 

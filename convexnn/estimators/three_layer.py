@@ -51,15 +51,19 @@ class ThreeLayerConvexRegressor(RegressorMixin, ThreeLayerEstimator):
     the same sign; here each has its own.
 
     With ``n_units=1`` the second layer's rectifier has no effect, and the problem is
-    that of :class:`~convexnn.ConvexReLURegressor` with the same beta.
+    that of :class:`~convexnn.ConvexReLURegressor` with the same `beta_`.
 
     Parameters
     ----------
     n_units : int, default=7
         Hidden units of the first layer of each sub-network.
-    beta : float, default=0.1
-        Penalty, in (0, inf). It weighs against a *sum* of squares. Standardise the
-        inputs: the penalty does not adapt to their scale.
+    beta : float, default=None
+        Penalty, in (0, inf). It weighs against a *sum* of squares, and depends on the
+        units of inputs and targets; the paper's is 0.1. None: `beta_ratio` times
+        `beta_max_`, which adapts to both and to the number of rows.
+    beta_ratio : float, default=0.05
+        Penalty divided by `beta_max_`, in (0, inf), for ``beta=None``. One penalty
+        holds for all features: standardise the inputs.
     cells : {"auto", "sampled", "all"} or array-like, default="auto"
         Blocks that sub-networks may lie in. "auto": any, found while solving.
         "sampled": `n_cells` of them, all patterns of a block read from one random
@@ -118,9 +122,12 @@ class ThreeLayerConvexRegressor(RegressorMixin, ThreeLayerEstimator):
         `bound`; "cells", networks in the given blocks; "all", every network.
     history_ : convexnn.history.History
         Objective and dual bound against CPU seconds; `n_neurons` counts sub-networks.
+    beta_ : float
+        The penalty that was used; 1 where `beta` is None and `beta_max_` is 0.
     beta_max_ : float
         Penalty from which on the zero network is optimal: an estimate from below after
-        a search, a bound from above over given blocks.
+        a search, a bound from above over given blocks. 0 for constant targets with an
+        intercept.
     n_iter_ : int
         Rounds of the search, or iterations of the solver of given blocks.
     n_features_in_ : int
@@ -140,6 +147,8 @@ class ThreeLayerConvexRegressor(RegressorMixin, ThreeLayerEstimator):
     -----
     ConvergenceWarning
         If the relative duality gap stays above `tol`.
+    UserWarning
+        If `beta` is a number above `beta_max_` or below 1e-5 of it.
 
     See Also
     --------
@@ -176,7 +185,8 @@ class ThreeLayerConvexRegressor(RegressorMixin, ThreeLayerEstimator):
         self,
         n_units=7,
         *,
-        beta=0.1,
+        beta=None,
+        beta_ratio=0.05,
         cells="auto",
         n_cells=50,
         solver="auto",
@@ -190,6 +200,7 @@ class ThreeLayerConvexRegressor(RegressorMixin, ThreeLayerEstimator):
     ):
         self.n_units = n_units
         self.beta = beta
+        self.beta_ratio = beta_ratio
         self.cells = cells
         self.n_cells = n_cells
         self.solver = solver
@@ -225,9 +236,10 @@ class ThreeLayerConvexRegressor(RegressorMixin, ThreeLayerEstimator):
             X, y = check_samples(self, X, y)
             weights = check_weights(sample_weight, X)
             trainer = self._trainer(X, y, weights, solver)
-            trained = trainer.train(self.beta, self._previous_network(X.shape[1]))
+            beta = self._penalty(trainer.beta_max())
+            trained = trainer.train(beta, self._previous_network(X.shape[1]))
             self._warn_of_gap(trained, solver)
-            self._store(trained, X, y, weights)
+            self._store(trained, X, y, weights, beta)
         return self
 
     def predict(self, X):
@@ -260,9 +272,9 @@ class ThreeLayerConvexRegressor(RegressorMixin, ThreeLayerEstimator):
         )
         return ThreeLayerNetwork(self.subnetworks_, self.intercept_, has_bias)
 
-    def _store(self, trained, X, y, weights):
+    def _store(self, trained, X, y, weights, beta):
         network = trained.network
-        objective = network.objective(X.astype(np.float64), y, self.beta, weights)
+        objective = network.objective(X.astype(np.float64), y, beta, weights)
         check_objective(objective)
         self.subnetworks_ = [
             tuple(check_range(layer, X.dtype)[()] for layer in layers)
@@ -274,5 +286,5 @@ class ThreeLayerConvexRegressor(RegressorMixin, ThreeLayerEstimator):
         self.convex_objective_ = trained.convex_objective
         self.certificate_ = trained.certificate
         self.history_ = trained.history
-        self.beta_max_ = trained.beta_max
+        self.beta_, self.beta_max_ = beta, trained.beta_max
         self.n_iter_ = trained.n_iter

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import warnings
 
-import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 
 from ..samples import collect_samples
 from ..three_layer_training import BLOCK_SOLVERS, ThreeLayerTrainer
-from .validation import TRAINING_CONSTRAINTS, Integral, Interval, Real, StrOptions
+from .penalty import PENALTY_CONSTRAINTS, chosen_penalty
+from .validation import TRAINING_CONSTRAINTS, Integral, Interval, StrOptions
 
 __all__ = ["ThreeLayerEstimator"]
 
@@ -20,7 +20,7 @@ class ThreeLayerEstimator(BaseEstimator):
 
     _parameter_constraints: dict = {
         "n_units": [Interval(Integral, 1, None, closed="left")],
-        "beta": [Interval(Real, 0, np.inf, closed="neither")],
+        **PENALTY_CONSTRAINTS,
         "cells": TRAINING_CONSTRAINTS["cells"],
         "solver": [StrOptions({"auto", "active_set", *BLOCK_SOLVERS})],
         "max_subnetworks": [Interval(Integral, 1, None, closed="left"), None],
@@ -63,8 +63,14 @@ class ThreeLayerEstimator(BaseEstimator):
         )
         return ThreeLayerTrainer(samples, solver, loss=loss, **settings)
 
+    def _penalty(self, beta_max):
+        """Return the penalty to train with; `fit` calls this itself."""
+        # From there: this method, `fit`, the decorator of `fit`, the user.
+        return chosen_penalty(self.beta, self.beta_ratio, beta_max, stacklevel=5)
+
     def _warn_of_gap(self, trained, solver):
-        if trained.gap > self.tol:
+        # Of constant targets the objective is rounding, and so is its gap.
+        if trained.gap > self.tol and trained.beta_max > 0:
             warnings.warn(
                 f"Relative duality gap {trained.gap:.3g} above tol={self.tol:g} after "
                 f"{trained.n_iter} iterations of solver={solver!r} ({trained.status}). "

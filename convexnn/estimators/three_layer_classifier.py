@@ -54,9 +54,15 @@ class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
     ----------
     n_units : int, default=7
         Hidden units of the first layer of each sub-network.
-    beta : float, default=0.1
-        Penalty, in (0, inf). It weighs against a *sum* of losses. Standardise the
-        inputs: the penalty does not adapt to their scale.
+    beta : float, default=None
+        Penalty of every network, in (0, inf). It weighs against a *sum* of losses, and
+        depends on the units of the inputs. None: `beta_ratio` times `beta_max_`, which
+        adapts to both.
+    beta_ratio : float, default=0.05
+        Penalty divided by `beta_max_`, in (0, inf), for ``beta=None``. One penalty
+        holds for all features: standardise the inputs. It holds for all classes, too,
+        so that outputs compare: a class that is told apart less easily than the
+        easiest gets a larger share of its own largest penalty.
     loss : {"log_loss", "squared_hinge", "hinge"}, default="log_loss"
         Loss, as above. Only "log_loss" gives probabilities. "hinge", which has a kink,
         takes far longer than the others, and may miss `tol`.
@@ -90,9 +96,11 @@ class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
         what they hold over, as in :class:`~convexnn.ThreeLayerConvexRegressor`.
     histories_ : list of convexnn.history.History
         Objective and dual bound of each output against CPU seconds.
+    beta_ : float
+        The penalty that was used, for all outputs.
     beta_max_ : float
-        Penalty from which on the networks are constant: an estimate from below after a
-        search, a bound from above over given blocks.
+        Penalty from which on all networks are constant, the largest over the outputs:
+        an estimate from below after a search, a bound from above over given blocks.
     n_iter_ : int
         Rounds of the searches, or iterations of the solver of given blocks, in all.
     n_features_in_ : int
@@ -115,6 +123,8 @@ class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
     -----
     ConvergenceWarning
         If the relative duality gap of a network stays above `tol`.
+    UserWarning
+        If `beta` is a number above `beta_max_` or below 1e-5 of it.
 
     See Also
     --------
@@ -149,7 +159,8 @@ class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
         self,
         n_units=7,
         *,
-        beta=0.1,
+        beta=None,
+        beta_ratio=0.05,
         loss="log_loss",
         class_weight=None,
         cells="auto",
@@ -164,6 +175,7 @@ class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
     ):
         self.n_units = n_units
         self.beta = beta
+        self.beta_ratio = beta_ratio
         self.loss = loss
         self.class_weight = class_weight
         self.cells = cells
@@ -202,13 +214,15 @@ class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
             weights = np.ones(len(y)) if weights is None else weights
             weights = class_weights(self.class_weight, y, weights)
             coding = LabelCoding.of(y, weights, self.loss)
-            trained = [
-                self._trainer(X, target, weights, solver, self.loss).train(self.beta)
+            trainers = [
+                self._trainer(X, target, weights, solver, self.loss)
                 for target in coding.one_against_rest(y)
             ]
+            beta = self._penalty(max(each.beta_max() for each in trainers))
+            trained = [each.train(beta) for each in trainers]
             for one in trained:
                 self._warn_of_gap(one, solver)
-            self._store(trained, coding, X.dtype)
+            self._store(trained, coding, X.dtype, beta)
         return self
 
     def decision_function(self, X):
@@ -301,7 +315,7 @@ class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
             )
         ]
 
-    def _store(self, trained, coding, dtype):
+    def _store(self, trained, coding, dtype, beta):
         self.classes_ = coding.classes
         self.subnetworks_ = [
             [
@@ -316,6 +330,7 @@ class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
         self.objective_ = self.certificate_.primal
         self.convex_objective_ = sum(one.convex_objective for one in trained)
         self.histories_ = [one.history for one in trained]
+        self.beta_ = beta
         self.beta_max_ = max(one.beta_max for one in trained)
         self.n_iter_ = sum(one.n_iter for one in trained)
 

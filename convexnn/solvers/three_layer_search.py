@@ -14,6 +14,7 @@ The best network and the best estimated dual bound of all rounds are kept.
 
 from __future__ import annotations
 
+from copy import copy, deepcopy
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,7 +28,7 @@ from .solution import SolverError
 from .three_layer_descent import SubNetworks, descend, random_subnetworks
 from .three_layer_pricer import SubNetworkPricer
 
-__all__ = ["FoundSubNetworks", "search"]
+__all__ = ["FoundSubNetworks", "PricedZero", "price_zero", "search"]
 
 _REACHED = "tolerance reached"
 _ZERO = "the zero network is optimal"
@@ -80,6 +81,56 @@ _DUST = 1e-6
 
 
 @dataclass(frozen=True)
+class PricedZero:
+    """The zero network, priced: where every search of the same samples begins.
+
+    Attributes
+    ----------
+    pricer : SubNetworkPricer
+        What priced it, which remembers the maxima.
+    dual_point : ndarray of shape (n,)
+        Its dual point.
+    price : float
+        The largest price found: an estimate of beta_max from below.
+    """
+
+    pricer: SubNetworkPricer
+    dual_point: np.ndarray
+    price: float
+
+    def new_pricer(self):
+        """Return a copy of the pricer, so that each search sees the same one."""
+        pricer = copy(self.pricer)
+        pricer.random_state = deepcopy(pricer.random_state)
+        return pricer
+
+
+def price_zero(X, loss, *, architecture, random_state):
+    """Price the zero network, which takes no penalty.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+        Inputs.
+    loss : object
+        A loss of :mod:`convexnn.losses`.
+    architecture : ThreeLayerReLU
+        The sub-networks.
+    random_state : numpy.random.RandomState
+        Source of the directions, and of those of the searches that begin here.
+
+    Returns
+    -------
+    PricedZero
+        The price, and what searches go on from.
+    """
+    pricer = SubNetworkPricer(architecture, X, _STARTS, random_state)
+    v = loss.dual_point(np.zeros(len(X)))
+    zero = SubNetworks.none(X.shape[1], architecture.n_units)
+    return PricedZero(pricer, v, pricer.price(v, zero).largest)
+
+
+@dataclass(frozen=True)
 class FoundSubNetworks:
     """What a search ends with, in the solvers' units.
 
@@ -91,8 +142,6 @@ class FoundSubNetworks:
         Of scope "search".
     history : History
         Objective and estimated bound against CPU seconds.
-    price_at_zero : float
-        Largest price found for the zero network: an estimate of beta_max from below.
     n_iter : int
         Rounds.
     status : str
@@ -104,7 +153,6 @@ class FoundSubNetworks:
     subnetworks: SubNetworks
     certificate: Certificate
     history: History
-    price_at_zero: float
     n_iter: int
     status: str
     gap: float
@@ -114,14 +162,13 @@ def search(
     X,
     loss,
     beta,
+    zero,
     *,
-    architecture,
     tol,
     max_iter,
     start=None,
     max_subnetworks=None,
     verbose=0,
-    random_state,
 ):
     """Train parallel three-layer sub-networks without a list of blocks.
 
@@ -129,12 +176,12 @@ def search(
     ----------
     X : ndarray of shape (n, d)
         Inputs.
-    loss : SquaredLoss
-        Loss.
+    loss : object
+        A loss of :mod:`convexnn.losses`.
     beta : float
         Penalty.
-    architecture : ThreeLayerReLU
-        The sub-networks.
+    zero : PricedZero
+        From :func:`price_zero` with the same inputs and loss.
     tol : float
         Relative gap to the estimated dual bound to stop at.
     max_iter : int
@@ -145,20 +192,16 @@ def search(
         Largest number of sub-networks at the end.
     verbose : int, default=0
         From 1 on, print a line a round.
-    random_state : numpy.random.RandomState
-        Source of the starts and of the directions.
 
     Returns
     -------
     FoundSubNetworks
         Network and certificate.
     """
-    run = _Search(X, loss, beta, architecture, tol, verbose, random_state)
-    v = loss.dual_point(np.zeros(len(X)))
-    run.price_at_zero = run.pricer.price(v, run.best).largest
-    if run.price_at_zero <= beta:
+    run = _Search(X, loss, beta, zero, tol, verbose)
+    if zero.price <= beta:
         run.n_rounds = 1
-        run.bound_by(v, run.price_at_zero)
+        run.bound_by(zero.dual_point, zero.price)
         return run.finish(_ZERO, None)
     run.begin(start)
     status = "round limit"
@@ -183,17 +226,16 @@ def search(
 class _Search:
     """Best network, best dual bound, and the steps of a round."""
 
-    def __init__(self, X, loss, beta, architecture, tol, verbose, random_state):
+    def __init__(self, X, loss, beta, zero, tol, verbose):
         self.X, self.loss, self.beta, self.tol = X, loss, beta, tol
-        self.architecture, self.verbose = architecture, verbose
-        self.random_state = random_state
-        self.pricer = SubNetworkPricer(architecture, X, _STARTS, random_state)
-        self.white = self.pricer.white
+        self.verbose = verbose
+        self.pricer = zero.new_pricer()
+        self.architecture = self.pricer.architecture
+        self.random_state, self.white = self.pricer.random_state, self.pricer.white
         self.clock = Clock()
-        self.best = SubNetworks.none(X.shape[1], architecture.n_units)
+        self.best = SubNetworks.none(X.shape[1], self.architecture.n_units)
         self.primal = self.value(self.best)
         self.dual, self.dual_point, self.largest = -np.inf, None, np.inf
-        self.price_at_zero = 0.0
         self.n_rounds = self.n_waited = 0
         self.wider = []
         self._last = np.inf
@@ -405,7 +447,7 @@ class _Search:
             bound=min(bound, primal),
         )
         return FoundSubNetworks(
-            *(best, certificate, self.clock.history(), self.price_at_zero),
+            *(best, certificate, self.clock.history()),
             *(max(self.n_rounds, 1), status, gap),
         )
 
