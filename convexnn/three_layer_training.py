@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import import_module
 
@@ -29,6 +29,7 @@ from .three_layer_program import (
     price_blocks,
     sample_blocks,
 )
+from .time_limit import is_out_of_time
 
 __all__ = ["BLOCK_SOLVERS", "ThreeLayerTrainer", "TrainedThreeLayer"]
 
@@ -128,7 +129,9 @@ class ThreeLayerTrainer:
         Returns
         -------
         TrainedThreeLayer
-            The network.
+            The network: the best found until a
+            :func:`~convexnn.time_limit.time_limit` around the call ended the training,
+            which `status` then says.
 
         Raises
         ------
@@ -233,8 +236,12 @@ class ThreeLayerTrainer:
         if is_capped:
             kept = kept[np.argsort(-units.norms[kept], kind="stable")[:limit]]
         program = BlockProgram(X, loss, beta, blocks.take(kept))
-        W = self._solved(program).W if is_capped else solution.W[:, kept]
+        W = solution.W[:, kept]
         units = SubNetworks(W, program.blocks.inner, program.blocks.sign)
+        if is_capped and not is_out_of_time():
+            again = replace(units, groups=self._solved(program).W)
+            if again.value(X, loss, beta) < units.value(X, loss, beta):
+                units = again
         primal = units.value(X, loss, beta)
         certificate = Certificate(
             *(primal, min(certificate.dual, primal), blocks.scope),
@@ -243,7 +250,7 @@ class ThreeLayerTrainer:
         clock.record(primal, certificate.dual, len(kept))
         return self._trained(
             *(program, units, certificate, clock.history()),
-            n_iter=solution.n_iter,
+            n_iter=max(solution.n_iter, 1),
             status=solution.status,
             gap=gap,
         )

@@ -11,7 +11,10 @@ import time
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-__all__ = ["is_out_of_time", "seconds_left", "time_limit"]
+__all__ = ["OUT_OF_TIME", "is_out_of_time", "seconds_left", "time_limit"]
+
+#: Status of what was ended by the limit.
+OUT_OF_TIME = "time limit reached"
 
 _DEADLINE = ContextVar("deadline", default=float("inf"))
 

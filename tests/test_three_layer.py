@@ -27,7 +27,7 @@ X, Y = rng.standard_normal((14, 2)), rng.standard_normal(14)
 ONES = np.ones(14)
 
 CHECKED = [
-    ThreeLayerConvexRegressor(n_units=1, beta_ratio=0.9, max_iter=1, tol=0.9),
+    ThreeLayerConvexRegressor(n_units=1, beta_ratio=0.1, max_iter=1, tol=0.9),
     ThreeLayerConvexRegressor(n_units=2, cells="sampled", n_cells=5, tol=0.1),
 ]
 

@@ -21,16 +21,20 @@ from ..patches import Patches, patch_grid
 from ..samples import collect_samples
 from ..solvers import select_backend
 from ..solvers.relaxation import select_relaxation_backend
+from ..time_limit import OUT_OF_TIME, time_limit
 from ..training import Trainer
+from .limit import LIMIT_CONSTRAINTS, warn_of_time
 from .penalty import PENALTY_CONSTRAINTS, beyond_rounding, chosen_penalty
 from .two_layer import warn_of_gap
 from .validation import (
+    DIRECTIONS,
     TRAINING_CONSTRAINTS,
     Integral,
     Interval,
     Real,
     StrOptions,
     all_or_nothing,
+    check_direction,
     check_range,
     check_samples,
     check_weights,
@@ -45,9 +49,6 @@ _SHARED = (
     *("cells", "n_cells", "fit_intercept", "solver", "max_iter"),
     *("verbose", "random_state"),
 )
-
-#: Directions that are not arrays.
-_DIRECTIONS = ("data", "gaussian", "antithetic")
 
 
 class ConvexCNNRegressor(
@@ -161,6 +162,12 @@ class ConvexCNNRegressor(
     max_iter : int, default=20000
         Largest number of iterations of the backend for each program, of rounds of a
         search, and of steps of each refinement.
+    max_seconds : float, default=None
+        Seconds of wall time, in (0, inf), after which the fit ends with the best
+        network so far, what is known of it, and a ConvergenceWarning unless that is
+        good enough; None for no limit. It is looked at after every step: expect it to
+        be overrun by one, and with "relaxation" by a whole program of other backends
+        than "interior_point".
     n_jobs : int, default=None
         Number of starts to work on at once, in threads: None for 1 unless in a joblib
         context, -1 for all processors. The result does not depend on it.
@@ -229,8 +236,9 @@ class ConvexCNNRegressor(
     -----
     ConvergenceWarning
         If the gap of the "global" network stays above `tol`, if the relaxation without
-        `refine` is not solved to `tol`, if a refinement ends at `max_iter`, or if the
-        network is zero although there are positive labels.
+        `refine` is not solved to `tol`, if a refinement ends at `max_iter`, if
+        `max_seconds` end before that, or all starts, is reached, or if the network is
+        zero although there are positive labels.
     UserWarning
         If `beta` of "global" is a number above `beta_max_` or below 1e-5 of it.
 
@@ -287,10 +295,11 @@ class ConvexCNNRegressor(
             None,
         ],
         "beta_ratio": PENALTY_CONSTRAINTS["beta_ratio"],
-        "direction": [StrOptions(set(_DIRECTIONS)), "array-like"],
+        "direction": [StrOptions(set(DIRECTIONS)), "array-like"],
         "n_restarts": [Interval(Integral, 1, None, closed="left")],
         "refine": ["boolean"],
         **{name: TRAINING_CONSTRAINTS[name] for name in _SHARED},
+        **LIMIT_CONSTRAINTS,
         "tol": [*TRAINING_CONSTRAINTS["tol"], None],
         "n_jobs": [Integral, None],
     }
@@ -313,6 +322,7 @@ class ConvexCNNRegressor(
         solver="auto",
         tol=None,
         max_iter=20_000,
+        max_seconds=None,
         n_jobs=None,
         verbose=0,
         random_state=None,
@@ -332,6 +342,7 @@ class ConvexCNNRegressor(
         self.solver = solver
         self.tol = tol
         self.max_iter = max_iter
+        self.max_seconds = max_seconds
         self.n_jobs = n_jobs
         self.verbose = verbose
         self.random_state = random_state
@@ -361,7 +372,7 @@ class ConvexCNNRegressor(
         self : ConvexCNNRegressor
             Fitted estimator.
         """
-        with all_or_nothing(self):
+        with all_or_nothing(self), time_limit(self.max_seconds):
             X, y = check_samples(self, X, y)
             weights = check_weights(sample_weight, X)
             self._forget()
@@ -474,8 +485,18 @@ class ConvexCNNRegressor(
         trained = trainer.train(self.beta_)
         # Of constant targets the objective is rounding, and so is its gap.
         if self.beta_max_ > 0:
-            warn_of_gap(trained, tol, stacklevel=5)
+            self._warn_of_gap(trained, tol)
         self._store_global(trained, X.dtype, architecture.grid)
+
+    def _warn_of_gap(self, trained, tol):
+        if trained.status == OUT_OF_TIME and trained.gap > tol:
+            reached = (
+                f"the relative duality gap is {trained.gap:.3g}, above tol={tol:g}"
+            )
+            remedy = "tol, beta or beta_ratio, or use fewer or smaller patches"
+            warn_of_time(self.max_seconds, reached, remedy, stacklevel=6)
+        else:
+            warn_of_gap(trained, tol, stacklevel=6)
 
     def _store_global(self, trained, dtype, grid):
         network = trained.network
@@ -504,7 +525,7 @@ class ConvexCNNRegressor(
             *(X, y, weights, grid),
             backend=select_relaxation_backend(self.solver, kind),
             beta=beta,
-            direction=_check_direction(self.direction, grid),
+            direction=check_direction(self.direction, grid),
             tol=tol,
             **{
                 name: getattr(self, name)
@@ -529,6 +550,16 @@ class ConvexCNNRegressor(
 
     def _warn(self, trained, tol, *, has_positive):
         """Tell what was not reached."""
+        if trained.is_out_of_time:
+            reached = f"after {trained.n_restarts} of up to {self.n_restarts} starts "
+            reached += f"the relative residual is {trained.residual:.3g}"
+            if not self.refine:
+                reached += (
+                    f", and the relaxation's relative error {trained.violation:.3g}"
+                )
+            remedy = "or tol, or decrease n_restarts"
+            warn_of_time(self.max_seconds, reached, remedy, stacklevel=6)
+            return
         if not self.refine and trained.violation > tol:
             message = (
                 f"The relaxation's relative error {trained.violation:.3g} is above "
@@ -553,28 +584,3 @@ class ConvexCNNRegressor(
 def _given(value, default):
     """Return a parameter's value, or what it is by default."""
     return default if value is None else value
-
-
-def _check_direction(direction, grid):
-    """Return a name as it is and an array flattened, in float64."""
-    if isinstance(direction, str):
-        return direction
-    array = np.asarray(direction)
-    if array.dtype.kind not in "fiub":
-        raise ValueError(
-            f"direction must be one of {_DIRECTIONS} or an array of real numbers, got "
-            f"an array of {array.dtype}."
-        )
-    array = array.astype(np.float64).ravel()
-    if array.size != grid.filter_size:
-        raise ValueError(
-            "direction as an array must have one entry for each of the "
-            f"{grid.filter_size} weights of the filter of shape {grid.filter_shape}, "
-            f"got shape {np.shape(direction)}."
-        )
-    if not np.isfinite(array).all() or not array.any():
-        raise ValueError(
-            "direction as an array must be finite and not zero, got "
-            f"{'zeros' if np.isfinite(array).all() else 'NaN or infinity'}."
-        )
-    return array

@@ -7,6 +7,7 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ..architectures.three_layer import ThreeLayerNetwork
+from ..time_limit import time_limit
 from .three_layer_base import ThreeLayerEstimator
 from .validation import (
     all_or_nothing,
@@ -94,6 +95,11 @@ class ThreeLayerConvexRegressor(RegressorMixin, ThreeLayerEstimator):
     max_iter : int, default=20
         Largest number of rounds of a search; no more than 40 are made. Solvers of
         given blocks do not use it.
+    max_seconds : float, default=None
+        Seconds of wall time, in (0, inf), after which the fit ends with the best
+        network so far, its gap, and a ConvergenceWarning if that is above `tol`; None
+        for no limit. It is looked at after every step, and a fit takes no less than
+        pricing the zero network does: expect it to be overrun by a step.
     warm_start : bool, default=False
         Search from the network of the previous fit, if it has the same shape.
     verbose : int, default=0
@@ -146,7 +152,7 @@ class ThreeLayerConvexRegressor(RegressorMixin, ThreeLayerEstimator):
     Warns
     -----
     ConvergenceWarning
-        If the relative duality gap stays above `tol`.
+        If the relative duality gap stays above `tol`, or is when `max_seconds` end.
     UserWarning
         If `beta` is a number above `beta_max_` or below 1e-5 of it.
 
@@ -194,6 +200,7 @@ class ThreeLayerConvexRegressor(RegressorMixin, ThreeLayerEstimator):
         fit_intercept=True,
         tol=1e-3,
         max_iter=20,
+        max_seconds=None,
         warm_start=False,
         verbose=0,
         random_state=None,
@@ -208,6 +215,7 @@ class ThreeLayerConvexRegressor(RegressorMixin, ThreeLayerEstimator):
         self.fit_intercept = fit_intercept
         self.tol = tol
         self.max_iter = max_iter
+        self.max_seconds = max_seconds
         self.warm_start = warm_start
         self.verbose = verbose
         self.random_state = random_state
@@ -231,7 +239,7 @@ class ThreeLayerConvexRegressor(RegressorMixin, ThreeLayerEstimator):
         self : ThreeLayerConvexRegressor
             Fitted estimator.
         """
-        with all_or_nothing(self):
+        with all_or_nothing(self), time_limit(self.max_seconds):
             solver = self._chosen_solver()
             X, y = check_samples(self, X, y)
             weights = check_weights(sample_weight, X)

@@ -9,6 +9,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ..samples import collect_samples
 from ..three_layer_training import BLOCK_SOLVERS, ThreeLayerTrainer
+from ..time_limit import OUT_OF_TIME
+from .limit import LIMIT_CONSTRAINTS, warn_of_time
 from .penalty import PENALTY_CONSTRAINTS, chosen_penalty
 from .validation import TRAINING_CONSTRAINTS, Integral, Interval, StrOptions
 
@@ -21,6 +23,7 @@ class ThreeLayerEstimator(BaseEstimator):
     _parameter_constraints: dict = {
         "n_units": [Interval(Integral, 1, None, closed="left")],
         **PENALTY_CONSTRAINTS,
+        **LIMIT_CONSTRAINTS,
         "cells": TRAINING_CONSTRAINTS["cells"],
         "solver": [StrOptions({"auto", "active_set", *BLOCK_SOLVERS})],
         "max_subnetworks": [Interval(Integral, 1, None, closed="left"), None],
@@ -70,11 +73,19 @@ class ThreeLayerEstimator(BaseEstimator):
 
     def _warn_of_gap(self, trained, solver):
         # Of constant targets the objective is rounding, and so is its gap.
-        if trained.gap > self.tol and trained.beta_max > 0:
+        if not (trained.gap > self.tol and trained.beta_max > 0):
+            return
+        if trained.status == OUT_OF_TIME:
+            reached = f"the relative duality gap is {trained.gap:.3g}"
+            reached += f", above tol={self.tol:g}"
+            warn_of_time(
+                *(self.max_seconds, reached, "tol, beta or beta_ratio"), stacklevel=5
+            )
+        else:
             warnings.warn(
                 f"Relative duality gap {trained.gap:.3g} above tol={self.tol:g} after "
                 f"{trained.n_iter} iterations of solver={solver!r} ({trained.status}). "
                 "Standardise X and y, or increase max_iter, tol or beta.",
                 ConvergenceWarning,
-                stacklevel=3,
+                stacklevel=4,
             )

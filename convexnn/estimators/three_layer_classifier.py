@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..architectures.three_layer import ThreeLayerNetwork
 from ..certificate import Certificate
+from ..time_limit import time_limit
 from .coding import LabelCoding, class_weights
 from .three_layer_base import ThreeLayerEstimator
 from .two_layer import has_probabilities
@@ -74,6 +75,13 @@ class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
     tol : float, default=1e-3
         Bound on the relative duality gap, (primal - dual) / primal, of each network, in
         [0, 1). After a search the dual value is an estimate.
+    max_seconds : float, default=None
+        Seconds of wall time for all networks together, in (0, inf), after which the
+        fit ends with the best so far of each, their gaps, and a ConvergenceWarning if
+        one is above `tol`; None for no limit. It is looked at after every step, and a
+        fit takes no less than pricing the constant networks does: expect it to be
+        overrun by a step. The networks are trained one after the other, so that the
+        last ones go short first.
     max_iter, verbose, random_state
         Of :class:`~convexnn.ThreeLayerConvexRegressor`.
 
@@ -122,7 +130,8 @@ class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
     Warns
     -----
     ConvergenceWarning
-        If the relative duality gap of a network stays above `tol`.
+        If the relative duality gap of a network stays above `tol`, or is when
+        `max_seconds` end.
     UserWarning
         If `beta` is a number above `beta_max_` or below 1e-5 of it.
 
@@ -170,6 +179,7 @@ class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
         fit_intercept=True,
         tol=1e-3,
         max_iter=20,
+        max_seconds=None,
         verbose=0,
         random_state=None,
     ):
@@ -185,6 +195,7 @@ class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
         self.fit_intercept = fit_intercept
         self.tol = tol
         self.max_iter = max_iter
+        self.max_seconds = max_seconds
         self.verbose = verbose
         self.random_state = random_state
 
@@ -207,7 +218,7 @@ class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
         self : ThreeLayerConvexClassifier
             Fitted estimator.
         """
-        with all_or_nothing(self):
+        with all_or_nothing(self), time_limit(self.max_seconds):
             solver = self._chosen_solver()
             X, y = check_labelled_samples(self, X, y)
             weights = check_weights(sample_weight, X)

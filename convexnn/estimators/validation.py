@@ -22,6 +22,7 @@ from ..architectures import ARCHITECTURES
 
 __all__ = [
     "CLASSIFICATION_CONSTRAINTS",
+    "DIRECTIONS",
     "REGRESSION_CONSTRAINTS",
     "TRAINING_CONSTRAINTS",
     "Integral",
@@ -30,6 +31,7 @@ __all__ = [
     "StrOptions",
     "all_or_nothing",
     "check_block_gates",
+    "check_direction",
     "check_gates",
     "check_labelled_samples",
     "check_objective",
@@ -69,6 +71,9 @@ TRAINING_CONSTRAINTS = {
     "verbose": ["verbose"],
     "random_state": ["random_state"],
 }
+
+#: Directions of the relaxation of convolutional networks that are not arrays.
+DIRECTIONS = ("data", "gaussian", "antithetic")
 
 fit_context = _fit_context(prefer_skip_nested_validation=True)
 
@@ -252,3 +257,35 @@ def check_objective(value):
             "The objective overflows: y and sample_weight are too large together. "
             "Rescale one of them."
         )
+
+
+def check_direction(direction, grid):
+    """Return a direction of the relaxation: names as they are, arrays flattened.
+
+    Raises
+    ------
+    ValueError
+        If an array does not have the filter's size, or is not real, finite and
+        different from zero.
+    """
+    if isinstance(direction, str):
+        return direction
+    array = np.asarray(direction)
+    if array.dtype.kind not in "fiub":
+        raise ValueError(
+            f"direction must be one of {DIRECTIONS} or an array of real numbers, got "
+            f"an array of {array.dtype}."
+        )
+    array = array.astype(np.float64).ravel()
+    if array.size != grid.filter_size:
+        raise ValueError(
+            "direction as an array must have one entry for each of the "
+            f"{grid.filter_size} weights of the filter of shape {grid.filter_shape}, "
+            f"got shape {np.shape(direction)}."
+        )
+    if not np.isfinite(array).all() or not array.any():
+        raise ValueError(
+            "direction as an array must be finite and not zero, got "
+            f"{'zeros' if np.isfinite(array).all() else 'NaN or infinity'}."
+        )
+    return array

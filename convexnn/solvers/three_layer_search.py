@@ -24,6 +24,7 @@ from ..certificate import Certificate
 from ..history import Clock, History
 from ..pricing import maxima_at
 from ..three_layer_program import BlockProgram, Blocks
+from ..time_limit import OUT_OF_TIME, is_out_of_time
 from .solution import SolverError
 from .three_layer_descent import SubNetworks, descend, random_subnetworks
 from .three_layer_pricer import SubNetworkPricer
@@ -196,7 +197,9 @@ def search(
     Returns
     -------
     FoundSubNetworks
-        Network and certificate.
+        Network and certificate. A :func:`~convexnn.time_limit.time_limit` around the
+        call ends the search after the step that it is in, a step of a descent or a
+        pricing, and the pricing of the best network, if none was priced before.
     """
     run = _Search(X, loss, beta, zero, tol, verbose)
     if zero.price <= beta:
@@ -206,6 +209,9 @@ def search(
     run.begin(start)
     status = "round limit"
     for _ in range(min(max_iter, _MOST_ROUNDS)):
+        if is_out_of_time():
+            status = OUT_OF_TIME
+            break
         entering = run.price()
         run.report()
         if run.gap <= tol and run.is_confirmed():
@@ -218,7 +224,9 @@ def search(
             run.start_again(run.wider.pop(0))
         else:
             run.improve(entering)
-    if status != _REACHED:
+    if status == OUT_OF_TIME:
+        run.bound_best(zero)
+    elif status != _REACHED:
         run.settle()
     return run.finish(status, max_subnetworks)
 
@@ -259,6 +267,8 @@ class _Search:
     def descended(self, units, stages, least):
         """Return what smoothed descents make of some sub-networks, merged."""
         for width, n_steps in stages:
+            if is_out_of_time():
+                break
             units = descend(
                 *(self.X, self.loss, self.beta, units),
                 width=width,
@@ -333,7 +343,7 @@ class _Search:
         """Return whether neither new starts nor new prices refute the gap."""
         before = self.primal
         self.start_again(_WIDTHS[0])
-        if before - self.primal > _WORTHWHILE * self.tol * before:
+        if before - self.primal > _WORTHWHILE * self.tol * before or is_out_of_time():
             return False
         largest = self.pricer.price(self.dual_point, self.best).largest
         self.bound_by(self.dual_point, max(self.largest, largest), True)
@@ -348,8 +358,23 @@ class _Search:
         self.consider(self.weighed(self.best, len(self.best)))
         self.forget_refuted()
         if self.dual_point is None:
-            v = self.loss.dual_point(self.best.output(self.X))
-            self.bound_by(v, self.pricer.price(v, self.best).largest)
+            self.bound_by_best()
+
+    def bound_by_best(self):
+        """Price the best network for a bound of the optimum."""
+        v = self.loss.dual_point(self.best.output(self.X))
+        self.bound_by(v, self.pricer.price(v, self.best).largest)
+
+    def bound_best(self, zero):
+        """Bound the optimum where a search was cut off, from the zero network at least.
+
+        The best network is priced if none has been.
+        """
+        self.forget_refuted()
+        if self.dual_point is None:
+            self.bound_by(zero.dual_point, zero.price)
+            if len(self.best):
+                self.bound_by_best()
 
     def improve(self, entering):
         """Let sub-networks enter, polish where that is cheap, descend, merge."""
@@ -391,6 +416,7 @@ class _Search:
             jac=True,
             method="L-BFGS-B",
             bounds=[(0, None)] * len(start),
+            callback=_stop_in_time,
             options={"maxiter": 500, "maxcor": 20, "ftol": 1e-14, "gtol": 1e-12},
         ).x
         return units.scaled(found / scale).without_zeros()
@@ -403,7 +429,8 @@ class _Search:
         norms = units.norms
         units = units.take(norms > _DUST * norms.max(initial=0.0))
         d, n_subnetworks, m = units.groups.shape
-        if not 0 < len(self.X) * n_subnetworks * (m + 1) * d <= _AFFORDABLE:
+        size = len(self.X) * n_subnetworks * (m + 1) * d
+        if not 0 < size <= _AFFORDABLE or is_out_of_time():
             return units
         from .three_layer_interior_point import solve
 
@@ -457,6 +484,8 @@ class _Search:
         best = units.take(np.sort(order))
         trained = best
         for width, n_steps in _STAGES:
+            if is_out_of_time():
+                break
             trained = descend(
                 *(self.X, self.loss, self.beta, trained),
                 width=width,
@@ -465,6 +494,12 @@ class _Search:
             )
             best = min(best, trained, key=self.value)
         return best
+
+
+def _stop_in_time(intermediate_result):
+    """End a quasi-Newton method at a time limit, with the point that it has."""
+    if is_out_of_time():
+        raise StopIteration
 
 
 def merged(X, units):
