@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 import pytest
 from sklearn.base import clone, is_classifier
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, EfficiencyWarning
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from convexnn import (
@@ -36,6 +36,7 @@ CHECKED = [
 def test_contract(estimator, check):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.simplefilter("ignore", EfficiencyWarning)
         check(estimator)
 
 

@@ -22,6 +22,7 @@ def make_data(seed=0, n=40, n_classes=2):
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.EfficiencyWarning")
 @parametrize_with_checks(
     [ThreeLayerConvexClassifier(2, beta_ratio=0.1, cells="sampled", n_cells=4)]
 )

@@ -348,8 +348,9 @@ class ConvexCNNRegressor(
         self.random_state = random_state
 
     def __sklearn_tags__(self):
-        """Return the tags; the relaxation cannot fit negative targets."""
+        """Return the tags: sparse X; the relaxation cannot fit negative targets."""
         tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
         tags.regressor_tags.poor_score = self.formulation == "relaxation"
         return tags
 
@@ -359,8 +360,9 @@ class ConvexCNNRegressor(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Inputs, flattened, dense and finite.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs, flattened, finite. Sparse ones are made dense, with an
+            EfficiencyWarning, up to 1e8 entries.
         y : array-like of shape (n_samples,)
             Targets, finite; the relaxation cannot fit those below 0.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -387,8 +389,8 @@ class ConvexCNNRegressor(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Inputs, dense and finite.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs, finite. Sparse ones are made dense, up to 1e8 entries.
 
         Returns
         -------
@@ -405,8 +407,8 @@ class ConvexCNNRegressor(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Inputs, dense and finite.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs, finite. Sparse ones are made dense, up to 1e8 entries.
 
         Returns
         -------

@@ -226,8 +226,9 @@ class ThreeLayerConvexRegressor(RegressorMixin, ThreeLayerEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Inputs, dense and finite.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs, finite. Sparse ones are made dense, with an
+            EfficiencyWarning, up to 1e8 entries.
         y : array-like of shape (n_samples,)
             Targets, finite.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -255,8 +256,8 @@ class ThreeLayerConvexRegressor(RegressorMixin, ThreeLayerEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Inputs, dense and finite.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs, finite. Sparse ones are made dense, up to 1e8 entries.
 
         Returns
         -------

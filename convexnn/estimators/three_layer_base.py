@@ -37,6 +37,12 @@ class ThreeLayerEstimator(BaseEstimator):
         },
     }
 
+    def __sklearn_tags__(self):
+        """Return the tags: sparse X is accepted, and made dense."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
     def _chosen_solver(self):
         """Return the solver to use, refusing one that cannot do what is asked."""
         is_listed = not isinstance(self.cells, str)

@@ -205,8 +205,9 @@ class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Inputs, dense and finite.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs, finite. Sparse ones are made dense, with an
+            EfficiencyWarning, up to 1e8 entries.
         y : array-like of shape (n_samples,)
             Labels: whole numbers, booleans or strings.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -241,8 +242,8 @@ class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Inputs, dense and finite.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs, finite. Sparse ones are made dense, up to 1e8 entries.
 
         Returns
         -------
@@ -260,8 +261,8 @@ class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Inputs, dense and finite.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs, finite. Sparse ones are made dense, up to 1e8 entries.
 
         Returns
         -------
@@ -280,8 +281,8 @@ class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Inputs, dense and finite.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs, finite. Sparse ones are made dense, up to 1e8 entries.
 
         Returns
         -------
@@ -303,8 +304,8 @@ class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Inputs, dense and finite.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs, finite. Sparse ones are made dense, up to 1e8 entries.
 
         Returns
         -------
