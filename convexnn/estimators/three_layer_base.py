@@ -91,7 +91,7 @@ class ThreeLayerEstimator(BaseEstimator):
             warnings.warn(
                 f"Relative duality gap {trained.gap:.3g} above tol={self.tol:g} after "
                 f"{trained.n_iter} iterations of solver={solver!r} ({trained.status}). "
-                "Standardise X and y, or increase max_iter, tol or beta.",
+                "Standardise X, or increase max_iter, tol, beta or beta_ratio.",
                 ConvergenceWarning,
                 stacklevel=4,
             )

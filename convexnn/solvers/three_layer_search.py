@@ -14,6 +14,7 @@ The best network and the best estimated dual bound of all rounds are kept.
 
 from __future__ import annotations
 
+import time
 from copy import copy, deepcopy
 from dataclasses import dataclass, replace
 
@@ -93,11 +94,14 @@ class PricedZero:
         Its dual point.
     price : float
         The largest price found: an estimate of beta_max from below.
+    seconds : float
+        CPU seconds that it took, which count for each search.
     """
 
     pricer: SubNetworkPricer
     dual_point: np.ndarray
     price: float
+    seconds: float
 
     def new_pricer(self):
         """Return a copy of the pricer, so that each search sees the same one."""
@@ -125,10 +129,12 @@ def price_zero(X, loss, *, architecture, random_state):
     PricedZero
         The price, and what searches go on from.
     """
+    started = time.process_time()
     pricer = SubNetworkPricer(architecture, X, _STARTS, random_state)
     v = loss.dual_point(np.zeros(len(X)))
     zero = SubNetworks.none(X.shape[1], architecture.n_units)
-    return PricedZero(pricer, v, pricer.price(v, zero).largest)
+    price = pricer.price(v, zero).largest
+    return PricedZero(pricer, v, price, time.process_time() - started)
 
 
 @dataclass(frozen=True)
@@ -240,7 +246,7 @@ class _Search:
         self.pricer = zero.new_pricer()
         self.architecture = self.pricer.architecture
         self.random_state, self.white = self.pricer.random_state, self.pricer.white
-        self.clock = Clock()
+        self.clock = Clock(time.process_time() - zero.seconds)
         self.best = SubNetworks.none(X.shape[1], self.architecture.n_units)
         self.primal = self.value(self.best)
         self.dual, self.dual_point, self.largest = -np.inf, None, np.inf
