@@ -13,8 +13,12 @@ from convexnn import (
     ThreeLayerConvexClassifier,
     ThreeLayerConvexRegressor,
 )
+from convexnn.architectures import ARCHITECTURES
+from convexnn.cells import sample_cells
+from convexnn.losses import SquaredLoss
 from convexnn.samples import collect_samples
-from convexnn.solvers import select_backend
+from convexnn.solvers import select_backend, solve_program
+from convexnn.solvers.driver import cap_width
 from convexnn.time_limit import OUT_OF_TIME, time_limit
 from convexnn.training import Trainer
 
@@ -183,3 +187,28 @@ def test_solvers_of_given_cells_end_in_time(activation, solver, loss):
     assert cut.certificate.primal >= free.certificate.dual
     # Without the limit the next call is as it was.
     assert trainer.train(beta).certificate == free.certificate
+
+
+def test_a_cut_without_time_to_train_keeps_the_largest_units():
+    samples = collect_samples(X, Y)
+    program = ARCHITECTURES["gated_relu"].program(
+        samples.X,
+        SquaredLoss(samples.y, samples.weights, intercept=True),
+        0.05,
+        sample_cells(samples.X, 8, np.random.RandomState(0)),
+    )
+    settings = {"tol": 1e-6, "max_iter": 1000}
+    backend = select_backend("newton", "gated_relu")
+    point = solve_program(program, backend, **settings)
+    with time_limit(1e-9):
+        cut = cap_width(program, point, backend, 2, **settings)
+    trained = cap_width(program, point, backend, 2, **settings)
+    norms = np.linalg.norm(point.U, axis=0)
+    kept = np.zeros_like(point.U)
+    kept[:, np.argsort(-norms)[:2]] = point.U[:, np.argsort(-norms)[:2]]
+    zero = program.objective(np.zeros(program.shape))
+    assert cut.certificate.primal == program.objective(cut.U)
+    assert cut.certificate.primal <= min(program.objective(kept), zero)
+    assert cut.certificate.dual <= trained.certificate.primal
+    assert trained.certificate.primal <= cut.certificate.primal
+    assert cut.certificate.is_capped
