@@ -162,16 +162,16 @@ def filtered(train, test, y, shape, stride, refine):
     return name, ridge.validated, found, extra.shape[1], seconds, model
 
 
-def many_filters(images, y, shape, stride, beta):
+def many_filters(images, y, shape, stride, **penalty):
     """Return a network of many filters."""
     return ConvexCNNRegressor(
         input_shape=(28, 28),
         filter_shape=shape,
         stride=stride,
         formulation="global",
-        beta=beta,
         tol=GAP,
         random_state=0,
+        **penalty,
     ).fit(images, y)
 
 
@@ -202,14 +202,14 @@ class Trained:
 def train_many(train, y, cut, shape, stride, shares):
     """Return the network whose beta predicts the rows from `cut` on best."""
     started = time.process_time()
-    none = many_filters(train, y, shape, stride, 1e15)
+    none = many_filters(train, y, shape, stride, beta_ratio=2.0)
     parts = {}
     for share in shares:
         beta = share * none.beta_max_ * cut / len(y)
-        part = many_filters(train[:cut], y[:cut], shape, stride, beta)
+        part = many_filters(train[:cut], y[:cut], shape, stride, beta=beta)
         parts[share] = rmse(part.predict(train[cut:]), y[cut:]), part
     share = min(parts, key=lambda share: parts[share][0])
-    whole = many_filters(train, y, shape, stride, share * none.beta_max_)
+    whole = many_filters(train, y, shape, stride, beta=share * none.beta_max_)
     size = f"{shape[0]} x {shape[1]}"
     steps = "" if stride is None else f" every {stride}"
     return Trained(

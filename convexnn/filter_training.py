@@ -6,6 +6,7 @@ caller's units.
 
 from __future__ import annotations
 
+from contextvars import copy_context
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -30,6 +31,7 @@ from .solvers.relaxation import (
     judged,
     solve_relaxation,
 )
+from .time_limit import is_out_of_time
 
 __all__ = ["FilterTrainer", "TrainedFilter"]
 
@@ -74,6 +76,8 @@ class TrainedFilter:
         Iterations of the backend and steps of the refinement in all starts.
     is_converged : bool
         Whether the refinement ended at a local minimum; True without one.
+    is_out_of_time : bool
+        Whether a :func:`~convexnn.time_limit.time_limit` ended the training.
     """
 
     w: np.ndarray
@@ -87,6 +91,7 @@ class TrainedFilter:
     n_restarts: int
     n_iter: int
     is_converged: bool
+    is_out_of_time: bool
 
 
 @dataclass(frozen=True)
@@ -146,7 +151,8 @@ class FilterTrainer:
         Returns
         -------
         TrainedFilter
-            The filter of the smallest loss of all starts.
+            The filter of the smallest loss of all starts, or of those that there was
+            time for: the first is always made, with few steps if need be.
 
         Raises
         ------
@@ -156,7 +162,7 @@ class FilterTrainer:
             If a backend ends without any point.
         """
         try:
-            attempts = self._attempts()
+            attempts, is_cut = self._attempts()
         except UnboundedError as error:
             given = repr(self.direction) if self._is_drawn else "an array"
             raise ValueError(
@@ -184,6 +190,7 @@ class FilterTrainer:
             n_restarts=len(attempts),
             n_iter=max(sum(attempt.n_iter for attempt in attempts), 1),
             is_converged=best.refined.is_converged,
+            is_out_of_time=is_cut,
         )
 
     @cached_property
@@ -236,7 +243,10 @@ class FilterTrainer:
         return max(self.tol, _ROUGH) if self.refine else self.tol
 
     def _attempts(self):
-        """Return the attempts up to the first that needs no successor."""
+        """Return the attempts up to the first that needs no successor.
+
+        Also whether time ran out before that.
+        """
         n_starts = self.n_restarts if self.refine or self._is_drawn else 1
         seeds = check_random_state(self.random_state).randint(
             np.iinfo(np.int32).max, size=self.n_restarts
@@ -253,18 +263,22 @@ class FilterTrainer:
                 if attempt is not None:
                     attempts.append(attempt)
                     if self._is_enough(attempts):
-                        return attempts
+                        return attempts, False
+            if attempts and is_out_of_time():
+                return attempts, True
         if not attempts:
             raise UnboundedError(NO_SOLUTION.format(f"any of {n_starts} directions"))
-        return attempts
+        return attempts, False
 
     def _run(self, numbers, seeds):
         if len(numbers) == 1:
             return [self._attempt(number, seeds) for number in numbers]
-        work = delayed(self._attempt)
-        return Parallel(n_jobs=len(numbers), prefer="threads")(
-            work(number, seeds) for number in numbers
-        )
+        # A limit in seconds is in the context, which other threads do not share.
+        work = [
+            delayed(copy_context().run)(self._attempt, number, seeds)
+            for number in numbers
+        ]
+        return Parallel(n_jobs=len(numbers), prefer="threads")(work)
 
     def _is_enough(self, attempts):
         """Return whether the residual is zero, or the same minimum keeps coming up."""
@@ -316,14 +330,16 @@ class FilterTrainer:
         if not self.refine:
             return self._finish(*self._settle())
         attempt = self._finish(self._moment)
-        if self._is_zero_residual(attempt.refined.loss):
+        if self._is_zero_residual(attempt.refined.loss) or is_out_of_time():
             return self._with_own_program(attempt)
         other = self._finish(*self._settle())
         best = min(attempt, other, key=lambda one: one.refined.loss)
         return _Attempt(best.refined, other.relaxed, attempt.n_iter + other.n_iter)
 
     def _with_own_program(self, attempt):
-        """Add the program along the filter's own direction, which it is known to solve.
+        """Add the program along the filter's own direction.
+
+        A filter without a residual is known to solve it.
 
         See :func:`~convexnn.relaxation.data_direction`.
         """
@@ -360,7 +376,8 @@ class FilterTrainer:
             active = self._patches.responses(relaxed.point.w) > 0
             is_same = previous is not None and np.array_equal(active, previous)
             gain = (before - reached) / (abs(reached) or 1.0)
-            if is_same or gain <= self._accuracy or self.beta == 0:
+            is_last = is_same or self.beta == 0 or is_out_of_time()
+            if is_last or gain <= self._accuracy:
                 break
             before = reached
         return relaxed.point.w, relaxed, n_iter

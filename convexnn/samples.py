@@ -39,7 +39,8 @@ class Samples:
         in units of `objective_scale`: the part of the loss that no network can
         change.
     x_scale, y_scale, weight_scale : float
-        Powers of two, so that scaling is free of rounding.
+        Largest magnitudes, which become 1: searches then take the same steps whatever
+        the units of the data.
     y_offset : float or ndarray of shape (q,)
         Weighted mean of the targets where an output intercept is fitted, else 0; 0
         for labels.
@@ -71,6 +72,11 @@ class Samples:
     def beta_scale(self):
         """Factor from penalties here to those in the caller's units."""
         return self.x_scale * self.y_scale * self.weight_scale
+
+
+def largest(values):
+    """Return ``max(abs(values))``; 1 for zeros."""
+    return float(np.max(np.abs(values), initial=0.0)) or 1.0
 
 
 def power_of_two(values):
@@ -118,15 +124,18 @@ def collect_samples(
     X, y, weights = _merge_equal_samples(X, y, weights / weight_scale)
     group = np.cumsum(_is_new(X)) - 1
     # Repeated rows of weight one are to have the scale of one row with their count.
-    left = power_of_two(np.bincount(group, weights=weights))
+    left = largest(np.bincount(group, weights=weights))
     weights, weight_scale = weights / left, weight_scale * left
     has_labels = LOSSES[loss].has_labels
     y_offset = 0.0
     if fit_intercept and not has_labels:
-        y_offset = np.average(y, weights=weights, axis=0)
+        mean = np.average(y, weights=weights, axis=0)
+        # Far from zero a mean has lost digits that the deviations from it still have.
+        rest = np.average(y - mean, weights=weights, axis=0)
+        y = (y - mean) - rest
+        y_offset = mean + rest
         y_offset = float(y_offset) if y.ndim == 1 else y_offset
-    y = y - y_offset
-    y_scale = 1.0 if has_labels else power_of_two(y)
+    y_scale = 1.0 if has_labels else largest(y)
     y = y / y_scale
 
     rows, within = X, 0.0
@@ -137,7 +146,7 @@ def collect_samples(
         rows = Patches(rows, grid).stacked()
     if fit_intercept:
         rows = np.column_stack([rows, np.ones(len(rows))])
-    x_scale = power_of_two(rows)
+    x_scale = largest(rows)
     return Samples(
         X=rows / x_scale,
         y=y,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from importlib import import_module
 
 import numpy as np
@@ -11,12 +12,14 @@ from threadpoolctl import threadpool_limits
 
 from .architectures.three_layer import ThreeLayerNetwork, ThreeLayerReLU
 from .certificate import Certificate
+from .estimators.penalty import beyond_rounding
 from .estimators.validation import check_block_gates, check_objective, check_penalty
 from .history import Clock, History
 from .losses import LOSSES
 from .samples import Samples
+from .solvers.solution import BlockSolution
 from .solvers.three_layer_descent import SubNetworks
-from .solvers.three_layer_search import search
+from .solvers.three_layer_search import price_zero, search
 from .three_layer_program import (
     BlockProgram,
     Blocks,
@@ -26,6 +29,7 @@ from .three_layer_program import (
     price_blocks,
     sample_blocks,
 )
+from .time_limit import is_out_of_time
 
 __all__ = ["BLOCK_SOLVERS", "ThreeLayerTrainer", "TrainedThreeLayer"]
 
@@ -85,6 +89,8 @@ class TrainedThreeLayer:
 class ThreeLayerTrainer:
     """Samples and settings; the parameters of the estimator of the same names.
 
+    Blocks and the price of the zero network are found once, for all penalties.
+
     Parameters
     ----------
     samples : Samples
@@ -123,7 +129,9 @@ class ThreeLayerTrainer:
         Returns
         -------
         TrainedThreeLayer
-            The network.
+            The network: the best found until a
+            :func:`~convexnn.time_limit.time_limit` around the call ended the training,
+            which `status` then says.
 
         Raises
         ------
@@ -137,7 +145,43 @@ class ThreeLayerTrainer:
                 return self._search(scaled, start)
             return self._solve(scaled)
 
-    @property
+    def beta_max(self):
+        """Return the penalty from which on the zero network is optimal.
+
+        Returns
+        -------
+        float
+            In the caller's units: an estimate from below with "active_set", a bound
+            from above over given blocks; 0 for targets constant up to rounding.
+
+        Raises
+        ------
+        ValueError
+            If the cells are too many or not as described.
+        """
+        with threadpool_limits(limits=1, user_api="blas"):
+            is_free = self.solver == "active_set"
+            price = self._zero.price if is_free else self._block_price
+        return beyond_rounding(price * self.samples.beta_scale, self.samples)
+
+    @cached_property
+    def _zero(self):
+        """The zero network, priced for a search."""
+        return price_zero(
+            *(self.samples.X, self._loss),
+            architecture=ThreeLayerReLU(self.n_units),
+            random_state=check_random_state(self.random_state),
+        )
+
+    @cached_property
+    def _block_price(self):
+        """A bound from above on the price of the zero network over listed blocks."""
+        X, loss = self.samples.X, self._loss
+        program = BlockProgram(X, loss, 0.0, self._blocks)
+        prices = price_blocks(program, loss.dual_point(np.zeros(len(X))))
+        return float(prices.max(initial=0.0))
+
+    @cached_property
     def _loss(self):
         samples = self.samples
         return LOSSES[self.loss](
@@ -154,14 +198,12 @@ class ThreeLayerTrainer:
             start = None
         loss = self._loss
         found = search(
-            *(self.samples.X, loss, beta),
-            architecture=ThreeLayerReLU(self.n_units),
+            *(self.samples.X, loss, beta, self._zero),
             tol=self.tol,
             max_iter=self.max_iter,
             start=start,
             max_subnetworks=self.max_subnetworks,
             verbose=int(self.verbose),
-            random_state=check_random_state(self.random_state),
         )
         units = found.subnetworks
         program = BlockProgram(
@@ -169,7 +211,6 @@ class ThreeLayerTrainer:
         )
         return self._trained(
             *(program, units, found.certificate, found.history),
-            price=found.price_at_zero,
             n_iter=found.n_iter,
             status=found.status,
             gap=found.gap,
@@ -179,7 +220,7 @@ class ThreeLayerTrainer:
         """Solve the program over listed blocks."""
         X, loss = self.samples.X, self._loss
         clock = Clock()
-        blocks = self._blocks(X)
+        blocks = self._blocks
         program = BlockProgram(X, loss, beta, blocks)
         solution = self._solved(program)
         units = SubNetworks(solution.W, blocks.inner, blocks.sign)
@@ -195,31 +236,36 @@ class ThreeLayerTrainer:
         if is_capped:
             kept = kept[np.argsort(-units.norms[kept], kind="stable")[:limit]]
         program = BlockProgram(X, loss, beta, blocks.take(kept))
-        W = self._solved(program).W if is_capped else solution.W[:, kept]
+        W = solution.W[:, kept]
         units = SubNetworks(W, program.blocks.inner, program.blocks.sign)
+        if is_capped and not is_out_of_time():
+            again = replace(units, groups=self._solved(program).W)
+            if again.value(X, loss, beta) < units.value(X, loss, beta):
+                units = again
         primal = units.value(X, loss, beta)
         certificate = Certificate(
             *(primal, min(certificate.dual, primal), blocks.scope),
             is_capped=is_capped,
         )
         clock.record(primal, certificate.dual, len(kept))
-        at_zero = loss.dual_point(np.zeros(len(X)))
-        prices = price_blocks(BlockProgram(X, loss, beta, blocks), at_zero)
         return self._trained(
             *(program, units, certificate, clock.history()),
-            price=float(prices.max(initial=0.0)),
-            n_iter=solution.n_iter,
+            n_iter=max(solution.n_iter, 1),
             status=solution.status,
             gap=gap,
         )
 
     def _solved(self, program):
         """Return what the solver of given blocks makes of a program."""
+        if self._block_price <= program.beta:
+            return BlockSolution.zero(program, "the zero network is optimal")
         module = import_module(f".solvers.{BLOCK_SOLVERS[self.solver]}", __package__)
         tol = min(self.tol, _ACCURACY)
         return module.solve(program, tol=tol, verbose=int(self.verbose))
 
-    def _blocks(self, X):
+    @cached_property
+    def _blocks(self):
+        X = self.samples.X
         if not isinstance(self.cells, str):
             has_bias = self.samples.has_bias
             return given_blocks(
@@ -243,9 +289,7 @@ class ThreeLayerTrainer:
                 return chosen
         return everything
 
-    def _trained(
-        self, program, units, certificate, history, *, price, n_iter, status, gap
-    ):
+    def _trained(self, program, units, certificate, history, *, n_iter, status, gap):
         """Return a network with its values in the caller's units."""
         samples = self.samples
         scale = samples.objective_scale
@@ -258,7 +302,7 @@ class ThreeLayerTrainer:
             convex_objective=program.objective(units.groups) * scale,
             certificate=certificate.in_units(scale),
             history=history.in_units(scale),
-            beta_max=price * samples.beta_scale,
+            beta_max=self.beta_max(),
             n_iter=n_iter,
             status=status,
             gap=gap,

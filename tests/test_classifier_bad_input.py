@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from scipy import sparse
 from sklearn.exceptions import DataConversionWarning, NotFittedError
 
 from convexnn import ConvexReLUClassifier
@@ -53,7 +52,6 @@ BAD_DATA = {
         "Negative values in data passed to `sample_weight`",
     ),
     "zero weights": ((X, Y, 0 * ONES), ValueError, "(?i)sample.weight"),
-    "sparse X": ((sparse.csr_array(X), Y), TypeError, "dense data is required"),
     "few labels": ((X, Y[:5]), ValueError, r"inconsistent numbers.*\[12, 5\]"),
 }
 

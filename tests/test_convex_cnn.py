@@ -25,6 +25,7 @@ from convexnn.relaxation import in_recovery_cone
 )
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.EfficiencyWarning")
 def test_scikit_learn_contract(estimator, check):
     check(estimator)
 

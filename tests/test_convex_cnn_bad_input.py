@@ -44,7 +44,11 @@ BAD_DATA = {
     "zero weights": ((X, Y, 0 * ONES), ValueError, "(?i)sample.weight"),
     "few weights": ((X, Y, ONES[:5]), ValueError, r"sample_weight.*\(5,\).*\(24,\)"),
     "complex X": ((X + 1j, Y), ValueError, "Complex data not supported"),
-    "sparse X": ((sparse.csr_array(X), Y), TypeError, "dense data is required"),
+    "sparse y": (
+        (X, sparse.csr_array(Y[:, None])),
+        TypeError,
+        "dense data is required",
+    ),
     "images not flattened": ((X.reshape(24, 3, 2), Y), ValueError, "dim 3"),
     "few targets": ((X, Y[:5]), ValueError, r"inconsistent numbers.*\[24, 5\]"),
     "several targets": ((X, np.column_stack([Y, Y])), ValueError, r"1d array"),

@@ -44,7 +44,11 @@ BAD_DATA = {
     "zero weights": ((X, Y, 0 * ONES), ValueError, "(?i)sample.weight"),
     "few weights": ((X, Y, ONES[:5]), ValueError, r"sample_weight.*\(5,\).*\(30,\)"),
     "complex X": ((X + 1j, Y), ValueError, "Complex data not supported"),
-    "sparse X": ((sparse.csr_array(X), Y), TypeError, "dense data is required"),
+    "sparse y": (
+        (X, sparse.csr_array(Y[:, None])),
+        TypeError,
+        "dense data is required",
+    ),
     "1-D X": ((X[:, 0], Y), ValueError, "Expected 2D array, got 1D array"),
     "two targets": ((X, np.column_stack([Y, Y])), ValueError, "should be a 1d array"),
     "few targets": ((X, Y[:5]), ValueError, r"inconsistent numbers.*\[30, 5\]"),

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 import pytest
 from sklearn.base import clone, is_classifier
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, EfficiencyWarning
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from convexnn import (
@@ -27,7 +27,7 @@ X, Y = rng.standard_normal((14, 2)), rng.standard_normal(14)
 ONES = np.ones(14)
 
 CHECKED = [
-    ThreeLayerConvexRegressor(n_units=1, beta=40.0, max_iter=1, tol=0.9),
+    ThreeLayerConvexRegressor(n_units=1, beta_ratio=0.1, max_iter=1, tol=0.9),
     ThreeLayerConvexRegressor(n_units=2, cells="sampled", n_cells=5, tol=0.1),
 ]
 
@@ -36,6 +36,7 @@ CHECKED = [
 def test_contract(estimator, check):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.simplefilter("ignore", EfficiencyWarning)
         check(estimator)
 
 
@@ -100,6 +101,7 @@ def test_search_is_no_worse_than_sampled_blocks():
     )
 
 
+@pytest.mark.filterwarnings("ignore:beta=.* is above beta_max")
 @pytest.mark.parametrize("cells", ["auto", "sampled"])
 def test_zero_network_from_beta_max_on(cells):
     beta_max = model(cells=cells).fit(X, Y).beta_max_
@@ -183,14 +185,15 @@ def test_gap_above_tol_is_told():
         model(max_iter=1, tol=1e-9, beta=2.0).fit(inputs, y)
 
 
+@pytest.mark.filterwarnings("ignore:beta=.* is below 1e-05")
 @pytest.mark.parametrize(
     ("parameters", "match"),
     [
         ({"n_units": 0}, r"'n_units'.*\[1, inf\). Got 0 "),
         ({"n_units": 2.5}, r"'n_units'.*\[1, inf\). Got 2.5 "),
-        ({"beta": 0}, r"'beta'.*\(0.0, inf\). Got 0 "),
-        ({"beta": np.nan}, r"'beta'.*\(0.0, inf\). Got nan "),
-        ({"beta": "1"}, r"'beta'.*\(0.0, inf\). Got '1' "),
+        ({"beta": 0}, r"'beta'.*\(0.0, inf\) or None. Got 0 "),
+        ({"beta": np.nan}, r"'beta'.*\(0.0, inf\) or None. Got nan "),
+        ({"beta": "1"}, r"'beta'.*\(0.0, inf\) or None. Got '1' "),
         ({"cells": "some"}, "'cells'(?=.*'auto')(?=.*'all')(?=.*'sampled').*'some'"),
         ({"solver": "osqp"}, "'solver'(?=.*'active_set')(?=.*'cvxpy').*'osqp'"),
         ({"n_cells": 0}, r"'n_cells'.*\[1, inf\). Got 0 "),
@@ -337,7 +340,7 @@ def test_certify_refuses_what_it_cannot_read(arguments, match):
     "estimator",
     [
         ConvexReLUClassifier(beta=5.0, random_state=0),
-        ThreeLayerConvexClassifier(2, beta=5.0, cells="sampled", n_cells=3),
+        ThreeLayerConvexClassifier(2, cells="sampled", n_cells=3),
         ConvexReLURegressor(beta=5.0, loss="huber", random_state=0),
         ConvexCNNRegressor(filter_shape=2, random_state=0),
     ],

@@ -22,8 +22,9 @@ def make_data(seed=0, n=40, n_classes=2):
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.EfficiencyWarning")
 @parametrize_with_checks(
-    [ThreeLayerConvexClassifier(2, beta=1.0, cells="sampled", n_cells=4)]
+    [ThreeLayerConvexClassifier(2, beta_ratio=0.1, cells="sampled", n_cells=4)]
 )
 def test_scikit_learn_contract(estimator, check):
     check(estimator)
@@ -40,7 +41,7 @@ def objective(model, X, y):
         target = np.where(y == label, 1.0, -1.0)
         loss = LOSSES[model.loss](target, np.ones(len(y)), intercept=False)
         squares = sum(np.sum(w2**2) + w3**2 for _, w2, w3 in subnetworks)
-        total += loss.value(output) + 0.5 * model.beta * squares
+        total += loss.value(output) + 0.5 * model.beta_ * squares
         for first, _, _ in subnetworks:
             assert np.linalg.norm(first) == pytest.approx(1.0)
     return total

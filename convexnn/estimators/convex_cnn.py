@@ -21,15 +21,20 @@ from ..patches import Patches, patch_grid
 from ..samples import collect_samples
 from ..solvers import select_backend
 from ..solvers.relaxation import select_relaxation_backend
+from ..time_limit import OUT_OF_TIME, time_limit
 from ..training import Trainer
+from .limit import LIMIT_CONSTRAINTS, warn_of_time
+from .penalty import PENALTY_CONSTRAINTS, beyond_rounding, chosen_penalty
 from .two_layer import warn_of_gap
 from .validation import (
+    DIRECTIONS,
     TRAINING_CONSTRAINTS,
     Integral,
     Interval,
     Real,
     StrOptions,
     all_or_nothing,
+    check_direction,
     check_range,
     check_samples,
     check_weights,
@@ -44,9 +49,6 @@ _SHARED = (
     *("cells", "n_cells", "fit_intercept", "solver", "max_iter"),
     *("verbose", "random_state"),
 )
-
-#: Directions that are not arrays.
-_DIRECTIONS = ("data", "gaussian", "antithetic")
 
 
 class ConvexCNNRegressor(
@@ -107,14 +109,18 @@ class ConvexCNNRegressor(
     formulation : {"relaxation", "global"}, default="relaxation"
         What is trained: one filter with fixed output weights, or many filters.
     beta : float or "limit", default=None
-        With "global" the penalty, in (0, inf), 1 by default. It weighs against a sum
-        over samples: choose it as a share of `beta_max_`. With "relaxation" the weight
-        of the linear term, in [0, inf), or "limit" for the linear program (9), 0.01 by
-        default.
+        With "global" the penalty, in (0, inf). It weighs against a sum over samples,
+        and depends on the units of inputs and targets. None: `beta_ratio` times
+        `beta_max_`. With "relaxation" the weight of the linear term, in [0, inf), or
+        "limit" for the linear program (9), 0.01 by default: it is no penalty, none of
+        it silences the network, and `beta_ratio` has no say.
         With ``direction="data"`` it has no units: about the relative noise of the
         labels is a good value without `refine`, and with it little depends on it.
         ``beta=0`` is the naive relaxation (7), which any non-negative labels fit with
         w = 0: it is there to be seen failing.
+    beta_ratio : float, default=0.05
+        Penalty divided by `beta_max_`, in (0, inf), for "global" with ``beta=None``
+        alone. One penalty holds for all inputs: give them one scale.
     direction : {"data", "gaussian", "antithetic"} or array-like, default="data"
         Direction r. "data": the sum of all patches times their labels, and then, until
         it settles (at most ten times), of the active patches alone. "gaussian":
@@ -156,6 +162,12 @@ class ConvexCNNRegressor(
     max_iter : int, default=20000
         Largest number of iterations of the backend for each program, of rounds of a
         search, and of steps of each refinement.
+    max_seconds : float, default=None
+        Seconds of wall time, in (0, inf), after which the fit ends with the best
+        network so far, what is known of it, and a ConvergenceWarning unless that is
+        good enough; None for no limit. It is looked at after every step: expect it to
+        be overrun by one, and with "relaxation" by a whole program of other backends
+        than "interior_point".
     n_jobs : int, default=None
         Number of starts to work on at once, in threads: None for 1 unless in a joblib
         context, -1 for all processors. The result does not depend on it.
@@ -177,8 +189,11 @@ class ConvexCNNRegressor(
     certificate_ : Certificate
         Objective, dual bound and gap of the "global" network, and what they hold over:
         with scope "search" the bound is an estimate.
+    beta_ : float
+        The penalty of the "global" network; 1 where `beta` is None and `beta_max_` 0.
     beta_max_ : float
-        Smallest penalty for which the "global" network is zero.
+        Smallest penalty for which the "global" network is zero; after a search an
+        estimate from below.
     history_ : History
         Objective and bound against CPU seconds.
     filter_ : ndarray of the filter's shape
@@ -221,8 +236,11 @@ class ConvexCNNRegressor(
     -----
     ConvergenceWarning
         If the gap of the "global" network stays above `tol`, if the relaxation without
-        `refine` is not solved to `tol`, if a refinement ends at `max_iter`, or if the
-        network is zero although there are positive labels.
+        `refine` is not solved to `tol`, if a refinement ends at `max_iter`, if
+        `max_seconds` end before that, or all starts, is reached, or if the network is
+        zero although there are positive labels.
+    UserWarning
+        If `beta` of "global" is a number above `beta_max_` or below 1e-5 of it.
 
     See Also
     --------
@@ -276,10 +294,12 @@ class ConvexCNNRegressor(
             StrOptions({"limit"}),
             None,
         ],
-        "direction": [StrOptions(set(_DIRECTIONS)), "array-like"],
+        "beta_ratio": PENALTY_CONSTRAINTS["beta_ratio"],
+        "direction": [StrOptions(set(DIRECTIONS)), "array-like"],
         "n_restarts": [Interval(Integral, 1, None, closed="left")],
         "refine": ["boolean"],
         **{name: TRAINING_CONSTRAINTS[name] for name in _SHARED},
+        **LIMIT_CONSTRAINTS,
         "tol": [*TRAINING_CONSTRAINTS["tol"], None],
         "n_jobs": [Integral, None],
     }
@@ -292,6 +312,7 @@ class ConvexCNNRegressor(
         stride=None,
         formulation="relaxation",
         beta=None,
+        beta_ratio=0.05,
         direction="data",
         n_restarts=50,
         refine=True,
@@ -301,6 +322,7 @@ class ConvexCNNRegressor(
         solver="auto",
         tol=None,
         max_iter=20_000,
+        max_seconds=None,
         n_jobs=None,
         verbose=0,
         random_state=None,
@@ -310,6 +332,7 @@ class ConvexCNNRegressor(
         self.stride = stride
         self.formulation = formulation
         self.beta = beta
+        self.beta_ratio = beta_ratio
         self.direction = direction
         self.n_restarts = n_restarts
         self.refine = refine
@@ -319,13 +342,15 @@ class ConvexCNNRegressor(
         self.solver = solver
         self.tol = tol
         self.max_iter = max_iter
+        self.max_seconds = max_seconds
         self.n_jobs = n_jobs
         self.verbose = verbose
         self.random_state = random_state
 
     def __sklearn_tags__(self):
-        """Return the tags; the relaxation cannot fit negative targets."""
+        """Return the tags: sparse X; the relaxation cannot fit negative targets."""
         tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
         tags.regressor_tags.poor_score = self.formulation == "relaxation"
         return tags
 
@@ -335,8 +360,9 @@ class ConvexCNNRegressor(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Inputs, flattened, dense and finite.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs, flattened, finite. Sparse ones are made dense, with an
+            EfficiencyWarning, up to 1e8 entries.
         y : array-like of shape (n_samples,)
             Targets, finite; the relaxation cannot fit those below 0.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -348,7 +374,7 @@ class ConvexCNNRegressor(
         self : ConvexCNNRegressor
             Fitted estimator.
         """
-        with all_or_nothing(self):
+        with all_or_nothing(self), time_limit(self.max_seconds):
             X, y = check_samples(self, X, y)
             weights = check_weights(sample_weight, X)
             self._forget()
@@ -363,8 +389,8 @@ class ConvexCNNRegressor(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Inputs, dense and finite.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs, finite. Sparse ones are made dense, up to 1e8 entries.
 
         Returns
         -------
@@ -381,8 +407,8 @@ class ConvexCNNRegressor(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Inputs, dense and finite.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs, finite. Sparse ones are made dense, up to 1e8 entries.
 
         Returns
         -------
@@ -408,7 +434,7 @@ class ConvexCNNRegressor(
 
     def _network(self, grid):
         """Return the fitted "global" network."""
-        hidden = self.filters_.reshape(self.n_filters_, -1).T
+        hidden = self.filters_.reshape(self.n_filters_, grid.filter_size).T
         weights = (hidden, self.filter_biases_, self.output_weights_, self.intercept_)
         return ConvolutionalReLUNetwork(*weights, grid)
 
@@ -431,10 +457,11 @@ class ConvexCNNRegressor(
 
     def _fit_global(self, X, y, weights):
         """Train many filters through the convex program and keep them."""
-        beta, tol = _given(self.beta, 1.0), _given(self.tol, 1e-3)
-        if isinstance(beta, str) or beta == 0:
+        tol = _given(self.tol, 1e-3)
+        if isinstance(self.beta, str) or self.beta == 0:
             raise ValueError(
-                f"beta must be in (0, inf) with formulation='global', got {beta!r}."
+                "beta must be in (0, inf) with formulation='global', got "
+                f"{self.beta!r}."
             )
         architecture = ConvolutionalReLU(self._grid())
         backend = select_backend(self.solver, architecture.name)
@@ -452,9 +479,26 @@ class ConvexCNNRegressor(
                 for name in ("cells", "n_cells", "max_iter", "verbose", "random_state")
             },
         )
-        trained = trainer.train(beta)
-        warn_of_gap(trained, tol, stacklevel=5)
+        self.beta_max_ = beyond_rounding(trainer.beta_max(), trainer.samples)
+        # From there: this method, `fit`, the decorator of `fit`, the user.
+        self.beta_ = chosen_penalty(
+            self.beta, self.beta_ratio, self.beta_max_, stacklevel=5
+        )
+        trained = trainer.train(self.beta_)
+        # Of constant targets the objective is rounding, and so is its gap.
+        if self.beta_max_ > 0:
+            self._warn_of_gap(trained, tol)
         self._store_global(trained, X.dtype, architecture.grid)
+
+    def _warn_of_gap(self, trained, tol):
+        if trained.status == OUT_OF_TIME and trained.gap > tol:
+            reached = (
+                f"the relative duality gap is {trained.gap:.3g}, above tol={tol:g}"
+            )
+            remedy = "tol, beta or beta_ratio, or use fewer or smaller patches"
+            warn_of_time(self.max_seconds, reached, remedy, stacklevel=6)
+        else:
+            warn_of_gap(trained, tol, self.max_seconds, stacklevel=6)
 
     def _store_global(self, trained, dtype, grid):
         network = trained.network
@@ -466,7 +510,6 @@ class ConvexCNNRegressor(
         self.n_filters_ = network.n_neurons
         self.certificate_ = trained.certificate
         self.objective_ = trained.certificate.primal
-        self.beta_max_ = trained.beta_max
         self.history_ = trained.history
         self.n_iter_ = trained.n_iter
 
@@ -484,7 +527,7 @@ class ConvexCNNRegressor(
             *(X, y, weights, grid),
             backend=select_relaxation_backend(self.solver, kind),
             beta=beta,
-            direction=_check_direction(self.direction, grid),
+            direction=check_direction(self.direction, grid),
             tol=tol,
             **{
                 name: getattr(self, name)
@@ -509,6 +552,16 @@ class ConvexCNNRegressor(
 
     def _warn(self, trained, tol, *, has_positive):
         """Tell what was not reached."""
+        if trained.is_out_of_time:
+            reached = f"after {trained.n_restarts} of up to {self.n_restarts} starts "
+            reached += f"the relative residual is {trained.residual:.3g}"
+            if not self.refine:
+                reached += (
+                    f", and the relaxation's relative error {trained.violation:.3g}"
+                )
+            remedy = "or tol, or decrease n_restarts"
+            warn_of_time(self.max_seconds, reached, remedy, stacklevel=6)
+            return
         if not self.refine and trained.violation > tol:
             message = (
                 f"The relaxation's relative error {trained.violation:.3g} is above "
@@ -533,28 +586,3 @@ class ConvexCNNRegressor(
 def _given(value, default):
     """Return a parameter's value, or what it is by default."""
     return default if value is None else value
-
-
-def _check_direction(direction, grid):
-    """Return a name as it is and an array flattened, in float64."""
-    if isinstance(direction, str):
-        return direction
-    array = np.asarray(direction)
-    if array.dtype.kind not in "fiub":
-        raise ValueError(
-            f"direction must be one of {_DIRECTIONS} or an array of real numbers, got "
-            f"an array of {array.dtype}."
-        )
-    array = array.astype(np.float64).ravel()
-    if array.size != grid.filter_size:
-        raise ValueError(
-            "direction as an array must have one entry for each of the "
-            f"{grid.filter_size} weights of the filter of shape {grid.filter_shape}, "
-            f"got shape {np.shape(direction)}."
-        )
-    if not np.isfinite(array).all() or not array.any():
-        raise ValueError(
-            "direction as an array must be finite and not zero, got "
-            f"{'zeros' if np.isfinite(array).all() else 'NaN or infinity'}."
-        )
-    return array

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .limit import LIMIT_CONSTRAINTS
 from .penalty import PENALTY_CONSTRAINTS
 from .two_layer import TwoLayerRegressor
 from .validation import REGRESSION_CONSTRAINTS, TRAINING_CONSTRAINTS, fit_context
@@ -187,6 +188,7 @@ class ConvexReLURegressor(TwoLayerRegressor):
         **TRAINING_CONSTRAINTS,
         **REGRESSION_CONSTRAINTS,
         **PENALTY_CONSTRAINTS,
+        **LIMIT_CONSTRAINTS,
         "warm_start": ["boolean"],
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .limit import LIMIT_CONSTRAINTS
 from .penalty import PENALTY_CONSTRAINTS
 from .two_layer import TwoLayerClassifier
 from .validation import CLASSIFICATION_CONSTRAINTS, TRAINING_CONSTRAINTS, fit_context
@@ -161,6 +162,7 @@ class ConvexReLUClassifier(TwoLayerClassifier):
         **TRAINING_CONSTRAINTS,
         **CLASSIFICATION_CONSTRAINTS,
         **PENALTY_CONSTRAINTS,
+        **LIMIT_CONSTRAINTS,
         "warm_start": ["boolean"],
     }
 

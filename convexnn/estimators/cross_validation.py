@@ -24,6 +24,8 @@ from ..path import PATH_CONSTRAINTS, choose_betas, seed_of, trace, warn_of_gaps
 from ..time_limit import is_out_of_time, seconds_left, time_limit
 from ..training import Trainer
 from .coding import LabelCoding, NumberCoding
+from .limit import LIMIT_CONSTRAINTS
+from .penalty import beyond_rounding
 from .validation import (
     Integral,
     Interval,
@@ -59,6 +61,7 @@ _FOLDS_SHARE = 0.5
 #: Parameters of everything that chooses a penalty.
 CHOICE_CONSTRAINTS = {
     **PATH_CONSTRAINTS,
+    **LIMIT_CONSTRAINTS,
     "cv": ["cv_object"],
     "fold_training": [StrOptions({"auto", "descent", "certified"})],
     "patience": [Interval(Integral, 1, None, closed="left"), None],
@@ -105,7 +108,8 @@ class PenaltyChoice:
             best = self._compare(folds)
             self.beta_ = float(self.betas_[best])
             trained = trainer.train(self.beta_)
-            self._warn_of_gap(trained)
+            if beyond_rounding(trainer.beta_max(), trainer.samples) > 0:
+                self._warn_of_gap(trained)
             self._store(trained, coding, X.dtype)
         return self
 

@@ -218,6 +218,7 @@ class CenteredGDDecoder(RegressorMixin, BaseEstimator):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
         # All slopes of the encoder are one: there is nothing that could adapt to the
         # scale of arbitrary targets, let alone to their sign.
         tags.regressor_tags.poor_score = True
@@ -229,8 +230,9 @@ class CenteredGDDecoder(RegressorMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Probes, dense and finite. float32 is kept; the rest becomes float64.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Probes, finite. float32 is kept; the rest becomes float64. Sparse ones are
+            made dense, with an EfficiencyWarning, up to 1e8 entries.
         y : array-like of shape (n_samples,)
             Codes, finite.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -280,8 +282,8 @@ class CenteredGDDecoder(RegressorMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Probes, dense and finite.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Probes, finite. Sparse ones are made dense, up to 1e8 entries.
 
         Returns
         -------

@@ -6,9 +6,10 @@ import warnings
 
 import numpy as np
 
+from ..program import pool
 from .validation import Interval, Real
 
-__all__ = ["PENALTY_CONSTRAINTS", "chosen_penalty"]
+__all__ = ["PENALTY_CONSTRAINTS", "beyond_rounding", "chosen_penalty"]
 
 #: Parameters of everything that is trained at one penalty.
 PENALTY_CONSTRAINTS = {
@@ -18,6 +19,9 @@ PENALTY_CONSTRAINTS = {
 
 #: Share of beta_max below which a penalty was hardly meant.
 _HARDLY_MEANT = 1e-5
+
+#: Error of a target's deviation from the mean, relative to the target.
+_ROUNDING = 4 * float(np.finfo(float).eps)
 
 
 def chosen_penalty(beta, beta_ratio, beta_max, *, stacklevel):
@@ -61,3 +65,25 @@ def chosen_penalty(beta, beta_ratio, beta_max, *, stacklevel):
             stacklevel=stacklevel,
         )
     return float(beta)
+
+
+def beyond_rounding(beta_max, samples):
+    """Return beta_max, or 0 where the rounding of constant targets explains it.
+
+    Parameters
+    ----------
+    beta_max : float
+        Of the samples, in the caller's units.
+    samples : convexnn.samples.Samples
+        What it was computed from.
+
+    Returns
+    -------
+    float
+        `beta_max` or 0.
+    """
+    offset = np.abs(samples.y_offset) / samples.y_scale
+    sizes = (np.abs(samples.y) + offset).reshape(len(samples.y), -1).sum(axis=1)
+    norms = pool(np.linalg.norm(samples.X, axis=1), samples.n_patches)
+    limit = _ROUNDING * float(samples.weights @ (sizes * norms))
+    return float(beta_max) if beta_max > limit * samples.beta_scale else 0.0

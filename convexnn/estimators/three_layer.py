@@ -7,6 +7,7 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ..architectures.three_layer import ThreeLayerNetwork
+from ..time_limit import time_limit
 from .three_layer_base import ThreeLayerEstimator
 from .validation import (
     all_or_nothing,
@@ -51,15 +52,19 @@ class ThreeLayerConvexRegressor(RegressorMixin, ThreeLayerEstimator):
     the same sign; here each has its own.
 
     With ``n_units=1`` the second layer's rectifier has no effect, and the problem is
-    that of :class:`~convexnn.ConvexReLURegressor` with the same beta.
+    that of :class:`~convexnn.ConvexReLURegressor` with the same `beta_`.
 
     Parameters
     ----------
     n_units : int, default=7
         Hidden units of the first layer of each sub-network.
-    beta : float, default=0.1
-        Penalty, in (0, inf). It weighs against a *sum* of squares. Standardise the
-        inputs: the penalty does not adapt to their scale.
+    beta : float, default=None
+        Penalty, in (0, inf). It weighs against a *sum* of squares, and depends on the
+        units of inputs and targets; the paper's is 0.1. None: `beta_ratio` times
+        `beta_max_`, which adapts to both and to the number of rows.
+    beta_ratio : float, default=0.05
+        Penalty divided by `beta_max_`, in (0, inf), for ``beta=None``. One penalty
+        holds for all features: standardise the inputs.
     cells : {"auto", "sampled", "all"} or array-like, default="auto"
         Blocks that sub-networks may lie in. "auto": any, found while solving.
         "sampled": `n_cells` of them, all patterns of a block read from one random
@@ -90,6 +95,11 @@ class ThreeLayerConvexRegressor(RegressorMixin, ThreeLayerEstimator):
     max_iter : int, default=20
         Largest number of rounds of a search; no more than 40 are made. Solvers of
         given blocks do not use it.
+    max_seconds : float, default=None
+        Seconds of wall time, in (0, inf), after which the fit ends with the best
+        network so far, its gap, and a ConvergenceWarning if that is above `tol`; None
+        for no limit. It is looked at after every step, and a fit takes no less than
+        pricing the zero network does: expect it to be overrun by a step.
     warm_start : bool, default=False
         Search from the network of the previous fit, if it has the same shape.
     verbose : int, default=0
@@ -118,9 +128,12 @@ class ThreeLayerConvexRegressor(RegressorMixin, ThreeLayerEstimator):
         `bound`; "cells", networks in the given blocks; "all", every network.
     history_ : convexnn.history.History
         Objective and dual bound against CPU seconds; `n_neurons` counts sub-networks.
+    beta_ : float
+        The penalty that was used; 1 where `beta` is None and `beta_max_` is 0.
     beta_max_ : float
         Penalty from which on the zero network is optimal: an estimate from below after
-        a search, a bound from above over given blocks.
+        a search, a bound from above over given blocks. 0 for constant targets with an
+        intercept.
     n_iter_ : int
         Rounds of the search, or iterations of the solver of given blocks.
     n_features_in_ : int
@@ -139,7 +152,9 @@ class ThreeLayerConvexRegressor(RegressorMixin, ThreeLayerEstimator):
     Warns
     -----
     ConvergenceWarning
-        If the relative duality gap stays above `tol`.
+        If the relative duality gap stays above `tol`, or is when `max_seconds` end.
+    UserWarning
+        If `beta` is a number above `beta_max_` or below 1e-5 of it.
 
     See Also
     --------
@@ -176,7 +191,8 @@ class ThreeLayerConvexRegressor(RegressorMixin, ThreeLayerEstimator):
         self,
         n_units=7,
         *,
-        beta=0.1,
+        beta=None,
+        beta_ratio=0.05,
         cells="auto",
         n_cells=50,
         solver="auto",
@@ -184,12 +200,14 @@ class ThreeLayerConvexRegressor(RegressorMixin, ThreeLayerEstimator):
         fit_intercept=True,
         tol=1e-3,
         max_iter=20,
+        max_seconds=None,
         warm_start=False,
         verbose=0,
         random_state=None,
     ):
         self.n_units = n_units
         self.beta = beta
+        self.beta_ratio = beta_ratio
         self.cells = cells
         self.n_cells = n_cells
         self.solver = solver
@@ -197,6 +215,7 @@ class ThreeLayerConvexRegressor(RegressorMixin, ThreeLayerEstimator):
         self.fit_intercept = fit_intercept
         self.tol = tol
         self.max_iter = max_iter
+        self.max_seconds = max_seconds
         self.warm_start = warm_start
         self.verbose = verbose
         self.random_state = random_state
@@ -207,8 +226,9 @@ class ThreeLayerConvexRegressor(RegressorMixin, ThreeLayerEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Inputs, dense and finite.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs, finite. Sparse ones are made dense, with an
+            EfficiencyWarning, up to 1e8 entries.
         y : array-like of shape (n_samples,)
             Targets, finite.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -220,14 +240,15 @@ class ThreeLayerConvexRegressor(RegressorMixin, ThreeLayerEstimator):
         self : ThreeLayerConvexRegressor
             Fitted estimator.
         """
-        with all_or_nothing(self):
+        with all_or_nothing(self), time_limit(self.max_seconds):
             solver = self._chosen_solver()
             X, y = check_samples(self, X, y)
             weights = check_weights(sample_weight, X)
             trainer = self._trainer(X, y, weights, solver)
-            trained = trainer.train(self.beta, self._previous_network(X.shape[1]))
+            beta = self._penalty(trainer.beta_max())
+            trained = trainer.train(beta, self._previous_network(X.shape[1]))
             self._warn_of_gap(trained, solver)
-            self._store(trained, X, y, weights)
+            self._store(trained, X, y, weights, beta)
         return self
 
     def predict(self, X):
@@ -235,8 +256,8 @@ class ThreeLayerConvexRegressor(RegressorMixin, ThreeLayerEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Inputs, dense and finite.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs, finite. Sparse ones are made dense, up to 1e8 entries.
 
         Returns
         -------
@@ -260,9 +281,9 @@ class ThreeLayerConvexRegressor(RegressorMixin, ThreeLayerEstimator):
         )
         return ThreeLayerNetwork(self.subnetworks_, self.intercept_, has_bias)
 
-    def _store(self, trained, X, y, weights):
+    def _store(self, trained, X, y, weights, beta):
         network = trained.network
-        objective = network.objective(X.astype(np.float64), y, self.beta, weights)
+        objective = network.objective(X.astype(np.float64), y, beta, weights)
         check_objective(objective)
         self.subnetworks_ = [
             tuple(check_range(layer, X.dtype)[()] for layer in layers)
@@ -274,5 +295,5 @@ class ThreeLayerConvexRegressor(RegressorMixin, ThreeLayerEstimator):
         self.convex_objective_ = trained.convex_objective
         self.certificate_ = trained.certificate
         self.history_ = trained.history
-        self.beta_max_ = trained.beta_max
+        self.beta_, self.beta_max_ = beta, trained.beta_max
         self.n_iter_ = trained.n_iter

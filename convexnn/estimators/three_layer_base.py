@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import warnings
 
-import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 
 from ..samples import collect_samples
 from ..three_layer_training import BLOCK_SOLVERS, ThreeLayerTrainer
-from .validation import TRAINING_CONSTRAINTS, Integral, Interval, Real, StrOptions
+from ..time_limit import OUT_OF_TIME
+from .limit import LIMIT_CONSTRAINTS, warn_of_time
+from .penalty import PENALTY_CONSTRAINTS, chosen_penalty
+from .validation import TRAINING_CONSTRAINTS, Integral, Interval, StrOptions
 
 __all__ = ["ThreeLayerEstimator"]
 
@@ -20,7 +22,8 @@ class ThreeLayerEstimator(BaseEstimator):
 
     _parameter_constraints: dict = {
         "n_units": [Interval(Integral, 1, None, closed="left")],
-        "beta": [Interval(Real, 0, np.inf, closed="neither")],
+        **PENALTY_CONSTRAINTS,
+        **LIMIT_CONSTRAINTS,
         "cells": TRAINING_CONSTRAINTS["cells"],
         "solver": [StrOptions({"auto", "active_set", *BLOCK_SOLVERS})],
         "max_subnetworks": [Interval(Integral, 1, None, closed="left"), None],
@@ -33,6 +36,12 @@ class ThreeLayerEstimator(BaseEstimator):
             )
         },
     }
+
+    def __sklearn_tags__(self):
+        """Return the tags: sparse X is accepted, and made dense."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
 
     def _chosen_solver(self):
         """Return the solver to use, refusing one that cannot do what is asked."""
@@ -63,12 +72,26 @@ class ThreeLayerEstimator(BaseEstimator):
         )
         return ThreeLayerTrainer(samples, solver, loss=loss, **settings)
 
+    def _penalty(self, beta_max):
+        """Return the penalty to train with; `fit` calls this itself."""
+        # From there: this method, `fit`, the decorator of `fit`, the user.
+        return chosen_penalty(self.beta, self.beta_ratio, beta_max, stacklevel=5)
+
     def _warn_of_gap(self, trained, solver):
-        if trained.gap > self.tol:
+        # Of constant targets the objective is rounding, and so is its gap.
+        if not (trained.gap > self.tol and trained.beta_max > 0):
+            return
+        if trained.status == OUT_OF_TIME:
+            reached = f"the relative duality gap is {trained.gap:.3g}"
+            reached += f", above tol={self.tol:g}"
+            warn_of_time(
+                *(self.max_seconds, reached, "tol, beta or beta_ratio"), stacklevel=5
+            )
+        else:
             warnings.warn(
                 f"Relative duality gap {trained.gap:.3g} above tol={self.tol:g} after "
                 f"{trained.n_iter} iterations of solver={solver!r} ({trained.status}). "
-                "Standardise X and y, or increase max_iter, tol or beta.",
+                "Standardise X, or increase max_iter, tol, beta or beta_ratio.",
                 ConvergenceWarning,
-                stacklevel=3,
+                stacklevel=4,
             )

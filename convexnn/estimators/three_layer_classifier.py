@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..architectures.three_layer import ThreeLayerNetwork
 from ..certificate import Certificate
+from ..time_limit import time_limit
 from .coding import LabelCoding, class_weights
 from .three_layer_base import ThreeLayerEstimator
 from .two_layer import has_probabilities
@@ -54,9 +55,15 @@ class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
     ----------
     n_units : int, default=7
         Hidden units of the first layer of each sub-network.
-    beta : float, default=0.1
-        Penalty, in (0, inf). It weighs against a *sum* of losses. Standardise the
-        inputs: the penalty does not adapt to their scale.
+    beta : float, default=None
+        Penalty of every network, in (0, inf). It weighs against a *sum* of losses, and
+        depends on the units of the inputs. None: `beta_ratio` times `beta_max_`, which
+        adapts to both.
+    beta_ratio : float, default=0.05
+        Penalty divided by `beta_max_`, in (0, inf), for ``beta=None``. One penalty
+        holds for all features: standardise the inputs. It holds for all classes, too,
+        so that outputs compare: a class that is told apart less easily than the
+        easiest gets a larger share of its own largest penalty.
     loss : {"log_loss", "squared_hinge", "hinge"}, default="log_loss"
         Loss, as above. Only "log_loss" gives probabilities. "hinge", which has a kink,
         takes far longer than the others, and may miss `tol`.
@@ -68,6 +75,13 @@ class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
     tol : float, default=1e-3
         Bound on the relative duality gap, (primal - dual) / primal, of each network, in
         [0, 1). After a search the dual value is an estimate.
+    max_seconds : float, default=None
+        Seconds of wall time for all networks together, in (0, inf), after which the
+        fit ends with the best so far of each, their gaps, and a ConvergenceWarning if
+        one is above `tol`; None for no limit. It is looked at after every step, and a
+        fit takes no less than pricing the constant networks does: expect it to be
+        overrun by a step. The networks are trained one after the other, so that the
+        last ones go short first.
     max_iter, verbose, random_state
         Of :class:`~convexnn.ThreeLayerConvexRegressor`.
 
@@ -90,9 +104,11 @@ class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
         what they hold over, as in :class:`~convexnn.ThreeLayerConvexRegressor`.
     histories_ : list of convexnn.history.History
         Objective and dual bound of each output against CPU seconds.
+    beta_ : float
+        The penalty that was used, for all outputs.
     beta_max_ : float
-        Penalty from which on the networks are constant: an estimate from below after a
-        search, a bound from above over given blocks.
+        Penalty from which on all networks are constant, the largest over the outputs:
+        an estimate from below after a search, a bound from above over given blocks.
     n_iter_ : int
         Rounds of the searches, or iterations of the solver of given blocks, in all.
     n_features_in_ : int
@@ -114,7 +130,10 @@ class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
     Warns
     -----
     ConvergenceWarning
-        If the relative duality gap of a network stays above `tol`.
+        If the relative duality gap of a network stays above `tol`, or is when
+        `max_seconds` end.
+    UserWarning
+        If `beta` is a number above `beta_max_` or below 1e-5 of it.
 
     See Also
     --------
@@ -149,7 +168,8 @@ class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
         self,
         n_units=7,
         *,
-        beta=0.1,
+        beta=None,
+        beta_ratio=0.05,
         loss="log_loss",
         class_weight=None,
         cells="auto",
@@ -159,11 +179,13 @@ class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
         fit_intercept=True,
         tol=1e-3,
         max_iter=20,
+        max_seconds=None,
         verbose=0,
         random_state=None,
     ):
         self.n_units = n_units
         self.beta = beta
+        self.beta_ratio = beta_ratio
         self.loss = loss
         self.class_weight = class_weight
         self.cells = cells
@@ -173,6 +195,7 @@ class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
         self.fit_intercept = fit_intercept
         self.tol = tol
         self.max_iter = max_iter
+        self.max_seconds = max_seconds
         self.verbose = verbose
         self.random_state = random_state
 
@@ -182,8 +205,9 @@ class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Inputs, dense and finite.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs, finite. Sparse ones are made dense, with an
+            EfficiencyWarning, up to 1e8 entries.
         y : array-like of shape (n_samples,)
             Labels: whole numbers, booleans or strings.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -195,20 +219,22 @@ class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
         self : ThreeLayerConvexClassifier
             Fitted estimator.
         """
-        with all_or_nothing(self):
+        with all_or_nothing(self), time_limit(self.max_seconds):
             solver = self._chosen_solver()
             X, y = check_labelled_samples(self, X, y)
             weights = check_weights(sample_weight, X)
             weights = np.ones(len(y)) if weights is None else weights
             weights = class_weights(self.class_weight, y, weights)
             coding = LabelCoding.of(y, weights, self.loss)
-            trained = [
-                self._trainer(X, target, weights, solver, self.loss).train(self.beta)
+            trainers = [
+                self._trainer(X, target, weights, solver, self.loss)
                 for target in coding.one_against_rest(y)
             ]
+            beta = self._penalty(max(each.beta_max() for each in trainers))
+            trained = [each.train(beta) for each in trainers]
             for one in trained:
                 self._warn_of_gap(one, solver)
-            self._store(trained, coding, X.dtype)
+            self._store(trained, coding, X.dtype, beta)
         return self
 
     def decision_function(self, X):
@@ -216,8 +242,8 @@ class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Inputs, dense and finite.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs, finite. Sparse ones are made dense, up to 1e8 entries.
 
         Returns
         -------
@@ -235,8 +261,8 @@ class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Inputs, dense and finite.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs, finite. Sparse ones are made dense, up to 1e8 entries.
 
         Returns
         -------
@@ -255,8 +281,8 @@ class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Inputs, dense and finite.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs, finite. Sparse ones are made dense, up to 1e8 entries.
 
         Returns
         -------
@@ -278,8 +304,8 @@ class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Inputs, dense and finite.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs, finite. Sparse ones are made dense, up to 1e8 entries.
 
         Returns
         -------
@@ -301,7 +327,7 @@ class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
             )
         ]
 
-    def _store(self, trained, coding, dtype):
+    def _store(self, trained, coding, dtype, beta):
         self.classes_ = coding.classes
         self.subnetworks_ = [
             [
@@ -316,6 +342,7 @@ class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
         self.objective_ = self.certificate_.primal
         self.convex_objective_ = sum(one.convex_objective for one in trained)
         self.histories_ = [one.history for one in trained]
+        self.beta_ = beta
         self.beta_max_ = max(one.beta_max for one in trained)
         self.n_iter_ = sum(one.n_iter for one in trained)
 

@@ -17,7 +17,8 @@ from ..solvers import select_backend
 from ..time_limit import OUT_OF_TIME, time_limit
 from ..training import Trainer
 from .coding import LabelCoding, NumberCoding, class_weights
-from .penalty import chosen_penalty
+from .limit import warn_of_time
+from .penalty import beyond_rounding, chosen_penalty
 from .validation import (
     all_or_nothing,
     check_labelled_samples,
@@ -36,19 +37,22 @@ __all__ = [
 ]
 
 
-def warn_of_gap(trained, tol, *, stacklevel):
+def warn_of_gap(trained, tol, max_seconds, *, stacklevel):
     """Warn if a trained network misses the tolerance."""
-    if trained.gap > tol:
-        remedy = "Standardise X, increase max_iter, tol or beta, or try another solver."
-        if trained.status == OUT_OF_TIME:
-            remedy = "Increase max_seconds, tol or beta."
-        warnings.warn(
-            f"Relative duality gap {trained.gap:.3g} above tol={tol:g} after "
-            f"{trained.n_iter} iterations of solver={trained.solver!r} "
-            f"({trained.status}). {remedy}",
-            ConvergenceWarning,
-            stacklevel=stacklevel,
-        )
+    if trained.gap <= tol:
+        return
+    reached = f"relative duality gap {trained.gap:.3g} above tol={tol:g}"
+    if trained.status == OUT_OF_TIME:
+        remedy = "tol or beta"
+        warn_of_time(max_seconds, reached, remedy, stacklevel=stacklevel + 1)
+        return
+    warnings.warn(
+        f"{reached[0].upper()}{reached[1:]} after {trained.n_iter} iterations of "
+        f"solver={trained.solver!r} ({trained.status}). Standardise X, increase "
+        "max_iter, tol or beta, or try another solver.",
+        ConvergenceWarning,
+        stacklevel=stacklevel,
+    )
 
 
 class TwoLayerEstimator(BaseEstimator):
@@ -70,11 +74,13 @@ class TwoLayerEstimator(BaseEstimator):
             trainer = self._trainer(X, y, weights, coding, backend=backend)
             if previous is not None and not _fits(previous, trainer.samples, X):
                 previous = None
+            beta_max = beyond_rounding(trainer.beta_max(), trainer.samples)
             self.beta_ = chosen_penalty(
-                self.beta, self.beta_ratio, trainer.beta_max(), stacklevel=6
+                self.beta, self.beta_ratio, beta_max, stacklevel=6
             )
             trained = trainer.train(self.beta_, previous)
-            self._warn_of_gap(trained)
+            if beta_max > 0:
+                self._warn_of_gap(trained)
             self._store(trained, coding, X.dtype)
         return self
 
@@ -126,7 +132,13 @@ class TwoLayerEstimator(BaseEstimator):
         return Trainer(samples, backend, **settings | changed)
 
     def _warn_of_gap(self, trained):
-        warn_of_gap(trained, self.tol, stacklevel=6)
+        warn_of_gap(trained, self.tol, self.max_seconds, stacklevel=6)
+
+    def __sklearn_tags__(self):
+        """Return the tags: sparse inputs are made dense."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
 
     def _store(self, trained, coding, dtype):
         network = trained.network

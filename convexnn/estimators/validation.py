@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
+import sys
+import warnings
 from contextlib import contextmanager
 from numbers import Integral, Real
 
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import _fit_context
+from sklearn.exceptions import EfficiencyWarning
+from sklearn.utils import validation as _validation
 from sklearn.utils._metadata_requests import _routing_enabled
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 from sklearn.utils.multiclass import check_classification_targets
@@ -16,13 +21,14 @@ from sklearn.utils.validation import (
     check_array,
     check_X_y,
     column_or_1d,
-    validate_data,
 )
 
 from ..architectures import ARCHITECTURES
 
 __all__ = [
     "CLASSIFICATION_CONSTRAINTS",
+    "DENSE_LIMIT",
+    "DIRECTIONS",
     "REGRESSION_CONSTRAINTS",
     "TRAINING_CONSTRAINTS",
     "Integral",
@@ -30,7 +36,9 @@ __all__ = [
     "Real",
     "StrOptions",
     "all_or_nothing",
+    "as_dense",
     "check_block_gates",
+    "check_direction",
     "check_gates",
     "check_labelled_samples",
     "check_objective",
@@ -43,6 +51,9 @@ __all__ = [
     "validate_data",
     "validate_params",
 ]
+
+#: Most entries that a sparse X may have once it is dense: 800 MB in float64.
+DENSE_LIMIT = 100_000_000
 
 #: Squares of targets beyond this overflow in float64.
 _LARGEST_TARGET = 1e150
@@ -67,11 +78,13 @@ TRAINING_CONSTRAINTS = {
     "tol": [Interval(Real, 0, 1, closed="left")],
     "max_iter": [Interval(Integral, 1, None, closed="left")],
     "max_neurons": [Interval(Integral, 1, None, closed="left"), None],
-    "max_seconds": [Interval(Real, 0, np.inf, closed="neither"), None],
     "solver_options": [dict, None],
     "verbose": ["verbose"],
     "random_state": ["random_state"],
 }
+
+#: Directions of the relaxation of convolutional networks that are not arrays.
+DIRECTIONS = ("data", "gaussian", "antithetic")
 
 fit_context = _fit_context(prefer_skip_nested_validation=True)
 is_routing_enabled = _routing_enabled
@@ -89,6 +102,106 @@ def all_or_nothing(estimator):
         raise
 
 
+def as_dense(X, *, is_told=True):
+    """Return inputs as they are, and sparse ones as an array.
+
+    Parameters
+    ----------
+    X : array-like or sparse matrix or array
+        Inputs, not validated otherwise.
+    is_told : bool, default=True
+        Whether to warn of sparse ones.
+
+    Returns
+    -------
+    array-like
+        The same inputs, not sparse.
+
+    Raises
+    ------
+    ValueError
+        If they are sparse and would have more than :data:`DENSE_LIMIT` entries.
+
+    Warns
+    -----
+    EfficiencyWarning
+        If they are sparse, and `is_told`.
+
+    Examples
+    --------
+    >>> from scipy.sparse import eye_array
+    >>> from convexnn.estimators.validation import as_dense
+    >>> as_dense(eye_array(2), is_told=False)
+    array([[1., 0.],
+           [0., 1.]])
+    """
+    if not issparse(X):
+        return X
+    size = math.prod(X.shape)
+    if size > DENSE_LIMIT:
+        raise ValueError(
+            f"X is sparse, of shape {X.shape}. Networks are trained on dense arrays, "
+            f"and made dense it would have {size:,} entries, more than the limit of "
+            f"{DENSE_LIMIT:,}. Use fewer columns or rows; or, if memory allows, pass a "
+            "dense array, such as encoders return with sparse_output=False."
+        )
+    if is_told:
+        warnings.warn(
+            f"X is sparse, of shape {X.shape}, and was made dense, with {size:,} "
+            "entries: networks are trained on dense arrays. Pass a dense array to "
+            "avoid this warning; encoders return one with sparse_output=False.",
+            EfficiencyWarning,
+            stacklevel=_level_outside(),
+        )
+    # Rows in memory one after the other, as sums run along memory.
+    return X.toarray(order="C")
+
+
+def _level_outside():
+    """Return the stack level, as seen by the caller, of who called the package.
+
+    Validation is reached by ways of different lengths, through scikit-learn's
+    decorator of `fit`.
+    """
+    inside = (f"{__name__.partition('.')[0]}.", "sklearn.base")
+    frame, level = sys._getframe(1), 1
+    while frame.f_back and frame.f_globals.get("__name__", "").startswith(inside):
+        frame, level = frame.f_back, level + 1
+    return level
+
+
+def validate_data(estimator, X, y="no_validation", *, reset=True, **checks):
+    """Validate data as scikit-learn does, sparse inputs as the array they stand for.
+
+    Parameters
+    ----------
+    estimator : estimator
+        With `reset` gets `n_features_in_` and, for data frames, `feature_names_in_`;
+        otherwise X has to agree with these.
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Inputs. Sparse ones go through :func:`as_dense`, with a warning if `reset`:
+        once a fit, and never in predictions.
+    y : array-like, default="no_validation"
+        Targets.
+    reset : bool, default=True
+        True in fits.
+    **checks
+        Of :func:`sklearn.utils.validation.check_array`.
+
+    Returns
+    -------
+    ndarray or tuple of ndarray
+        X, and y where it was given.
+
+    Raises
+    ------
+    ValueError
+        If the data is not as asked for, or too large to be made dense.
+    """
+    X = as_dense(X, is_told=reset)
+    return _validation.validate_data(estimator, X, y, reset=reset, **checks)
+
+
 def check_samples(estimator, X, y, *, multi_output=False):
     """Validate a regression problem and return it with floating-point inputs.
 
@@ -96,8 +209,9 @@ def check_samples(estimator, X, y, *, multi_output=False):
     ----------
     estimator : estimator or None
         Gets `n_features_in_` and, for data frames, `feature_names_in_`.
-    X : array-like of shape (n_samples, n_features)
-        Dense, finite, real. float32 is kept; everything else becomes float64.
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Finite, real. float32 is kept; everything else becomes float64. Sparse inputs
+        are made dense, with an EfficiencyWarning, up to 1e8 entries.
     y : array-like of shape (n_samples,) or (n_samples, n_targets)
         Finite, real, at most 1e150 in magnitude.
     multi_output : bool, default=False
@@ -120,7 +234,7 @@ def check_samples(estimator, X, y, *, multi_output=False):
         "multi_output": multi_output,
     }
     if estimator is None:
-        X, y = check_X_y(X, y, **settings)
+        X, y = check_X_y(as_dense(X), y, **settings)
     else:
         X, y = validate_data(estimator, X, y, **settings)
     if issparse(y):
@@ -144,8 +258,9 @@ def check_labelled_samples(estimator, X, y):
     ----------
     estimator : estimator
         Gets `n_features_in_` and, for data frames, `feature_names_in_`.
-    X : array-like of shape (n_samples, n_features)
-        Dense, finite, real. float32 is kept; everything else becomes float64.
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Finite, real. float32 is kept; everything else becomes float64. Sparse inputs
+        are made dense, with an EfficiencyWarning, up to 1e8 entries.
     y : array-like of shape (n_samples,)
         Labels: whole numbers, booleans or strings.
 
@@ -256,3 +371,35 @@ def check_objective(value):
             "The objective overflows: y and sample_weight are too large together. "
             "Rescale one of them."
         )
+
+
+def check_direction(direction, grid):
+    """Return a direction of the relaxation: names as they are, arrays flattened.
+
+    Raises
+    ------
+    ValueError
+        If an array does not have the filter's size, or is not real, finite and
+        different from zero.
+    """
+    if isinstance(direction, str):
+        return direction
+    array = np.asarray(direction)
+    if array.dtype.kind not in "fiub":
+        raise ValueError(
+            f"direction must be one of {DIRECTIONS} or an array of real numbers, got "
+            f"an array of {array.dtype}."
+        )
+    array = array.astype(np.float64).ravel()
+    if array.size != grid.filter_size:
+        raise ValueError(
+            "direction as an array must have one entry for each of the "
+            f"{grid.filter_size} weights of the filter of shape {grid.filter_shape}, "
+            f"got shape {np.shape(direction)}."
+        )
+    if not np.isfinite(array).all() or not array.any():
+        raise ValueError(
+            "direction as an array must be finite and not zero, got "
+            f"{'zeros' if np.isfinite(array).all() else 'NaN or infinity'}."
+        )
+    return array

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from operator import itemgetter
 
 import numpy as np
 
 from ..certificate import Certificate, certify
 from ..history import Clock, History
+from ..time_limit import OUT_OF_TIME, is_out_of_time
 from .solution import SolverError
 from .working_set import iterate_working_sets
 
@@ -68,8 +70,10 @@ def solve_program(
     Returns
     -------
     CertifiedPoint
-        The point of the smallest objective that was certified. Its gap may exceed
-        `tol`; telling the user is up to the caller.
+        The point of the smallest objective that was certified, with the status
+        "time limit reached" where a :func:`~convexnn.time_limit.time_limit` around
+        the call ended the rounds: the zero network, if there was no time for another.
+        Its gap may exceed `tol`; telling the user is up to the caller.
     """
     clock = Clock()
     zero = np.zeros(program.shape)
@@ -92,6 +96,9 @@ def solve_program(
         clock.record(certificate.primal, certificate.dual, _n_used(program, best[0]))
         run.report(certificate, best[0])
         if certificate.relative_gap <= tol or run.n_iter >= max_iter:
+            break
+        if is_out_of_time():
+            status = OUT_OF_TIME
             break
     U, certificate = prune(program, best[0], certificate, tol)
     clock.record(certificate.primal, certificate.dual, _n_used(program, U))
@@ -162,9 +169,13 @@ def cap_width(program, point, backend, max_neurons, **settings):
     )
     U = np.zeros(program.shape)
     U[:, kept] = inner.U
-    certificate = replace(
-        point.certificate, primal=inner.certificate.primal, is_capped=True
-    )
+    primal = inner.certificate.primal
+    if is_out_of_time():
+        # What there was no time to train may be worse than where it began.
+        cut = np.zeros(program.shape)
+        cut[:, kept] = point.U[:, kept]
+        primal, U = min((primal, U), (program.objective(cut), cut), key=itemgetter(0))
+    certificate = replace(point.certificate, primal=primal, is_capped=True)
     return replace(
         point, U=U, certificate=certificate, n_iter=point.n_iter + inner.n_iter
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..certificate import ProjectionCache, certify
+from ..time_limit import OUT_OF_TIME, is_out_of_time
 from .solution import Solution
 
 __all__ = ["solve"]
@@ -65,6 +66,9 @@ def solve(program, *, tol, max_iter, start=None, verbose=0, options=None):
             if certificate.relative_gap <= tol:
                 status = "tolerance reached"
                 break
+        if is_out_of_time():
+            status = OUT_OF_TIME
+            break
     return Solution(U=U, n_iter=n_iter, status=status)
 
 

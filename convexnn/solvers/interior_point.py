@@ -23,6 +23,7 @@ import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.linalg.blas import dsyrk
 
+from ..time_limit import OUT_OF_TIME, is_out_of_time
 from .quadratic_models import by_quadratic_models
 from .solution import Solution
 
@@ -116,6 +117,9 @@ def follow(path, *, tol, max_iter, patience=_PATIENCE, verbose=0):
             break
         if waited >= patience:
             status = "no progress within rounding"
+            break
+        if is_out_of_time():
+            status = OUT_OF_TIME
             break
         try:
             path.advance()

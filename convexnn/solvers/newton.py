@@ -26,6 +26,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import LinAlgError
 
+from ..time_limit import OUT_OF_TIME, is_out_of_time
 from .newton_system import newton_system
 from .proximal import proximal_map
 from .quadratic_models import by_quadratic_models
@@ -89,6 +90,9 @@ def solve(program, *, tol, max_iter, start=None, verbose=0, options=None):
             break
         if waited >= _PATIENCE:
             status = "no progress within rounding"
+            break
+        if is_out_of_time():
+            status = OUT_OF_TIME
             break
         try:
             iterate.advance()

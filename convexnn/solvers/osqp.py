@@ -21,6 +21,7 @@ import osqp
 from scipy import sparse
 
 from ..certificate import ProjectionCache, certify
+from ..time_limit import OUT_OF_TIME, is_out_of_time
 from .quadratic_models import by_quadratic_models
 from .solution import Solution, SolverError
 
@@ -99,6 +100,9 @@ def solve(program, *, tol, max_iter, start=None, verbose=0, options=None):
                   f"{certificate.relative_gap:.2e}, {len(alive)} groups")  # fmt: skip
         if certificate.relative_gap <= tol:
             U, status = trial, "tolerance reached"
+            break
+        if is_out_of_time():
+            status = OUT_OF_TIME
             break
         n_stalled = 0 if share > 0 else n_stalled + 1
         if n_stalled == _PATIENCE:

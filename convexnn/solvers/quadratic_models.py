@@ -13,6 +13,7 @@ from functools import wraps
 import numpy as np
 
 from ..certificate import certify, feasible_point
+from ..time_limit import OUT_OF_TIME, is_out_of_time
 from .solution import Solution
 
 __all__ = ["by_quadratic_models", "minimise_by_models"]
@@ -121,6 +122,8 @@ class _Run:
         """Minimise a program with a smooth loss; return how that ended."""
         inner, waited, least = _ROUGH, 0, np.inf
         while self.n_iter < self.max_iter:
+            if is_out_of_time():
+                return OUT_OF_TIME
             before = program.objective(self.U)
             gain = self._advance(program, inner) / max(before, 1e-300)
             gap = np.inf if gain > _SMALL * tol else self._gap_of(program)

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, lstsq
 
+from ..time_limit import is_out_of_time
+
 __all__ = ["Refined", "refine_filter", "scale_filter"]
 
 #: Damping at the start and its bounds, relative to the squared columns.
@@ -42,7 +44,8 @@ class Refined:
     n_iter : int
         Steps taken.
     is_converged : bool
-        Whether no further step lowered the loss; False at the iteration limit.
+        Whether no further step lowered the loss; False at the iteration limit, or at
+        a :func:`~convexnn.time_limit.time_limit`.
     """
 
     w: np.ndarray
@@ -90,9 +93,10 @@ def refine_filter(patches, y, w, *, max_iter):
     Returns
     -------
     Refined
-        Where no step lowers the loss, unless the iterations ran out: a local minimum,
-        or a point where some patch's response is about zero and steps that believe
-        in one side of that kink fail. The loss is never above that of the start.
+        Where no step lowers the loss, unless iterations or time ran out: a local
+        minimum, or a point where some patch's response is about zero and steps that
+        believe in one side of that kink fail. The loss is never above that of the
+        start.
 
     Examples
     --------
@@ -110,7 +114,7 @@ def refine_filter(patches, y, w, *, max_iter):
     point = _Point(patches, y, scale_filter(patches, y, w))
     damping, growth, n_idle, is_converged = _DAMPING, 2.0, 0, False
     n_iter = 0
-    while n_iter < max_iter and not is_converged:
+    while n_iter < max_iter and not (is_converged or is_out_of_time()):
         n_iter += 1
         change = point.step(damping)
         trial = None if change is None else _Point(patches, y, point.w + change)
@@ -134,6 +138,8 @@ def refine_filter(patches, y, w, *, max_iter):
 def _solve_exactly(patches, y, point):
     """Repeat least squares on the active sets while that lowers the loss."""
     for _ in range(_N_EXACT):
+        if is_out_of_time():
+            break
         jacobian = point.jacobian
         if not jacobian.any():
             break

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 import numpy as np
 
 from ..relaxation import Judgement, RelaxationProgram
+from ..time_limit import is_out_of_time
 from .registry import Backend
 from .solution import SolverError
 
@@ -165,12 +166,14 @@ def solve_relaxation(program, backend, *, tol, max_iter, verbose=0):
     Returns
     -------
     Relaxed
-        The point. Its violation may exceed `tol`.
+        The point. Its violation may exceed `tol`. A
+        :func:`~convexnn.time_limit.time_limit` around the call ends the own backend
+        after a step; the others end by themselves.
 
     Raises
     ------
     UnboundedError
-        If the program has no solution.
+        If the program has no solution, unless there was no time to find out.
     SolverError
         If the backend returns no point although there is a solution.
     """
@@ -184,7 +187,8 @@ def solve_relaxation(program, backend, *, tol, max_iter, verbose=0):
             raise
         raise _unbounded() from error
     relaxed = Relaxed(program, point, program.judge(point.w, point.multipliers))
-    if relaxed.judgement.violation > max(tol, 1e-2) and not program.is_bounded():
+    is_poor = relaxed.judgement.violation > max(tol, 1e-2) and not is_out_of_time()
+    if is_poor and not program.is_bounded():
         raise _unbounded()
     return relaxed
 

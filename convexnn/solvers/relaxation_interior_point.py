@@ -19,6 +19,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
+from ..time_limit import OUT_OF_TIME, is_out_of_time
 from .relaxation import FilterPoint
 from .solution import SolverError
 
@@ -104,6 +105,9 @@ class _Iteration:
                 raise SolverError("The interior-point method diverged.")
             if error <= tol:
                 status = "tolerance reached"
+                break
+            if is_out_of_time():
+                status = OUT_OF_TIME
                 break
             if self.step() < 1e-8:
                 status = "no progress within rounding"

@@ -8,6 +8,7 @@ import cvxpy
 import numpy as np
 from scipy import sparse
 
+from ..time_limit import OUT_OF_TIME, is_out_of_time, seconds_left
 from .cvxpy import express_loss
 from .solution import BlockSolution, SolverError
 
@@ -31,7 +32,8 @@ def solve(program, *, tol=None, verbose=0, solver="CLARABEL"):
     Returns
     -------
     BlockSolution
-        Point and multipliers.
+        Point and multipliers. A :func:`~convexnn.time_limit.time_limit` is handed to
+        Clarabel; with none left the point is zero.
 
     Raises
     ------
@@ -41,6 +43,8 @@ def solve(program, *, tol=None, verbose=0, solver="CLARABEL"):
     d, n_blocks, m = program.shape
     if not n_blocks:
         return BlockSolution.zero(program, "no block")
+    if is_out_of_time():
+        return BlockSolution.zero(program, OUT_OF_TIME)
     W = cvxpy.Variable((d, n_blocks * m))
     flat = cvxpy.vec(W, order="F")
     first, first_rows = _first_cones(program)
@@ -61,7 +65,7 @@ def solve(program, *, tol=None, verbose=0, solver="CLARABEL"):
         with warnings.catch_warnings():
             # Inaccuracy is judged by the duality gap, not by the solver's word.
             warnings.filterwarnings("ignore", message="Solution may be inaccurate")
-            problem.solve(solver=solver, verbose=verbose > 1)
+            problem.solve(solver=solver, verbose=verbose > 1, **_limits(solver))
     except cvxpy.SolverError as error:
         raise SolverError(f"cvxpy's solver {solver} failed: {error}") from error
     if W.value is None or not np.isfinite(W.value).all():
@@ -76,7 +80,14 @@ def solve(program, *, tol=None, verbose=0, solver="CLARABEL"):
         by_second.T[second_rows] = np.maximum(constraints[1].dual_value, 0)
     n_iter = int(getattr(problem.solver_stats, "num_iters", None) or 1)
     W = np.asarray(W.value).reshape(program.shape)
-    return BlockSolution(W, (by_first, by_second), n_iter, problem.status)
+    status = OUT_OF_TIME if problem.status == cvxpy.USER_LIMIT else problem.status
+    return BlockSolution(W, (by_first, by_second), n_iter, status)
+
+
+def _limits(solver):
+    """Return what tells a solver of the seconds left, if there is a limit."""
+    is_limited = solver == "CLARABEL" and np.isfinite(seconds_left())
+    return {"time_limit": seconds_left()} if is_limited else {}
 
 
 def _first_cones(program):

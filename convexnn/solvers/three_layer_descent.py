@@ -15,6 +15,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from ..architectures.three_layer import rounded
+from ..time_limit import is_out_of_time
 
 __all__ = ["SubNetworks", "descend", "preconditioner", "random_subnetworks"]
 
@@ -195,7 +196,8 @@ def descend(
     Returns
     -------
     SubNetworks
-        Their true objective may be higher than at the start.
+        Their true objective may be higher than at the start. A
+        :func:`~convexnn.time_limit.time_limit` ends the steps early.
     """
     if not len(units):
         return units
@@ -235,6 +237,8 @@ def descend(
         values.append(intermediate_result.fun)
         if observe is not None and width == 0:
             observe(values[-1])
+        if is_out_of_time():
+            raise StopIteration
         if len(values) > _WINDOW:
             decrease = values[-_WINDOW - 1] - values[-1]
             if decrease < least * _WINDOW * abs(values[-1]):

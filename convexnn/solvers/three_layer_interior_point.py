@@ -30,6 +30,7 @@ from scipy.linalg.blas import dsyrk
 from scipy.linalg.lapack import dpotrf, dtrtri
 
 from ..three_layer_program import certify_blocks
+from ..time_limit import is_out_of_time
 from .interior_point import follow, to_boundary
 from .quadratic_models import minimise_by_models
 from .solution import BlockSolution
@@ -138,7 +139,8 @@ def solve(program, *, tol=1e-7, max_iter=200, start=None, verbose=0):
         return _by_models(program, tol, max_iter, start, verbose)
     settings = {"tol": tol, "start": start, "verbose": verbose}
     best, n_iter, status = _attempt(program, 0.0, max_iter=max_iter, **settings)
-    if best.gap > max(tol, _POOR) and n_iter < max_iter:
+    is_poor = best.gap > max(tol, _POOR) and not is_out_of_time()
+    if is_poor and n_iter < max_iter:
         again, more, other = _attempt(
             program, _LARGER, max_iter=max_iter - n_iter, **settings
         )

@@ -14,6 +14,8 @@ The best network and the best estimated dual bound of all rounds are kept.
 
 from __future__ import annotations
 
+import time
+from copy import copy, deepcopy
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,11 +25,12 @@ from ..certificate import Certificate
 from ..history import Clock, History
 from ..pricing import maxima_at
 from ..three_layer_program import BlockProgram, Blocks
+from ..time_limit import OUT_OF_TIME, is_out_of_time
 from .solution import SolverError
 from .three_layer_descent import SubNetworks, descend, random_subnetworks
 from .three_layer_pricer import SubNetworkPricer
 
-__all__ = ["FoundSubNetworks", "search"]
+__all__ = ["FoundSubNetworks", "PricedZero", "price_zero", "search"]
 
 _REACHED = "tolerance reached"
 _ZERO = "the zero network is optimal"
@@ -80,6 +83,61 @@ _DUST = 1e-6
 
 
 @dataclass(frozen=True)
+class PricedZero:
+    """The zero network, priced: where every search of the same samples begins.
+
+    Attributes
+    ----------
+    pricer : SubNetworkPricer
+        What priced it, which remembers the maxima.
+    dual_point : ndarray of shape (n,)
+        Its dual point.
+    price : float
+        The largest price found: an estimate of beta_max from below.
+    seconds : float
+        CPU seconds that it took, which count for each search.
+    """
+
+    pricer: SubNetworkPricer
+    dual_point: np.ndarray
+    price: float
+    seconds: float
+
+    def new_pricer(self):
+        """Return a copy of the pricer, so that each search sees the same one."""
+        pricer = copy(self.pricer)
+        pricer.random_state = deepcopy(pricer.random_state)
+        return pricer
+
+
+def price_zero(X, loss, *, architecture, random_state):
+    """Price the zero network, which takes no penalty.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+        Inputs.
+    loss : object
+        A loss of :mod:`convexnn.losses`.
+    architecture : ThreeLayerReLU
+        The sub-networks.
+    random_state : numpy.random.RandomState
+        Source of the directions, and of those of the searches that begin here.
+
+    Returns
+    -------
+    PricedZero
+        The price, and what searches go on from.
+    """
+    started = time.process_time()
+    pricer = SubNetworkPricer(architecture, X, _STARTS, random_state)
+    v = loss.dual_point(np.zeros(len(X)))
+    zero = SubNetworks.none(X.shape[1], architecture.n_units)
+    price = pricer.price(v, zero).largest
+    return PricedZero(pricer, v, price, time.process_time() - started)
+
+
+@dataclass(frozen=True)
 class FoundSubNetworks:
     """What a search ends with, in the solvers' units.
 
@@ -91,8 +149,6 @@ class FoundSubNetworks:
         Of scope "search".
     history : History
         Objective and estimated bound against CPU seconds.
-    price_at_zero : float
-        Largest price found for the zero network: an estimate of beta_max from below.
     n_iter : int
         Rounds.
     status : str
@@ -104,7 +160,6 @@ class FoundSubNetworks:
     subnetworks: SubNetworks
     certificate: Certificate
     history: History
-    price_at_zero: float
     n_iter: int
     status: str
     gap: float
@@ -114,14 +169,13 @@ def search(
     X,
     loss,
     beta,
+    zero,
     *,
-    architecture,
     tol,
     max_iter,
     start=None,
     max_subnetworks=None,
     verbose=0,
-    random_state,
 ):
     """Train parallel three-layer sub-networks without a list of blocks.
 
@@ -129,12 +183,12 @@ def search(
     ----------
     X : ndarray of shape (n, d)
         Inputs.
-    loss : SquaredLoss
-        Loss.
+    loss : object
+        A loss of :mod:`convexnn.losses`.
     beta : float
         Penalty.
-    architecture : ThreeLayerReLU
-        The sub-networks.
+    zero : PricedZero
+        From :func:`price_zero` with the same inputs and loss.
     tol : float
         Relative gap to the estimated dual bound to stop at.
     max_iter : int
@@ -145,24 +199,25 @@ def search(
         Largest number of sub-networks at the end.
     verbose : int, default=0
         From 1 on, print a line a round.
-    random_state : numpy.random.RandomState
-        Source of the starts and of the directions.
 
     Returns
     -------
     FoundSubNetworks
-        Network and certificate.
+        Network and certificate. A :func:`~convexnn.time_limit.time_limit` around the
+        call ends the search after the step that it is in, a step of a descent or a
+        pricing, and the pricing of the best network, if none was priced before.
     """
-    run = _Search(X, loss, beta, architecture, tol, verbose, random_state)
-    v = loss.dual_point(np.zeros(len(X)))
-    run.price_at_zero = run.pricer.price(v, run.best).largest
-    if run.price_at_zero <= beta:
+    run = _Search(X, loss, beta, zero, tol, verbose)
+    if zero.price <= beta:
         run.n_rounds = 1
-        run.bound_by(v, run.price_at_zero)
+        run.bound_by(zero.dual_point, zero.price)
         return run.finish(_ZERO, None)
     run.begin(start)
     status = "round limit"
     for _ in range(min(max_iter, _MOST_ROUNDS)):
+        if is_out_of_time():
+            status = OUT_OF_TIME
+            break
         entering = run.price()
         run.report()
         if run.gap <= tol and run.is_confirmed():
@@ -175,7 +230,9 @@ def search(
             run.start_again(run.wider.pop(0))
         else:
             run.improve(entering)
-    if status != _REACHED:
+    if status == OUT_OF_TIME:
+        run.bound_best(zero)
+    elif status != _REACHED:
         run.settle()
     return run.finish(status, max_subnetworks)
 
@@ -183,17 +240,16 @@ def search(
 class _Search:
     """Best network, best dual bound, and the steps of a round."""
 
-    def __init__(self, X, loss, beta, architecture, tol, verbose, random_state):
+    def __init__(self, X, loss, beta, zero, tol, verbose):
         self.X, self.loss, self.beta, self.tol = X, loss, beta, tol
-        self.architecture, self.verbose = architecture, verbose
-        self.random_state = random_state
-        self.pricer = SubNetworkPricer(architecture, X, _STARTS, random_state)
-        self.white = self.pricer.white
-        self.clock = Clock()
-        self.best = SubNetworks.none(X.shape[1], architecture.n_units)
+        self.verbose = verbose
+        self.pricer = zero.new_pricer()
+        self.architecture = self.pricer.architecture
+        self.random_state, self.white = self.pricer.random_state, self.pricer.white
+        self.clock = Clock(time.process_time() - zero.seconds)
+        self.best = SubNetworks.none(X.shape[1], self.architecture.n_units)
         self.primal = self.value(self.best)
         self.dual, self.dual_point, self.largest = -np.inf, None, np.inf
-        self.price_at_zero = 0.0
         self.n_rounds = self.n_waited = 0
         self.wider = []
         self._last = np.inf
@@ -217,6 +273,8 @@ class _Search:
     def descended(self, units, stages, least):
         """Return what smoothed descents make of some sub-networks, merged."""
         for width, n_steps in stages:
+            if is_out_of_time():
+                break
             units = descend(
                 *(self.X, self.loss, self.beta, units),
                 width=width,
@@ -291,7 +349,7 @@ class _Search:
         """Return whether neither new starts nor new prices refute the gap."""
         before = self.primal
         self.start_again(_WIDTHS[0])
-        if before - self.primal > _WORTHWHILE * self.tol * before:
+        if before - self.primal > _WORTHWHILE * self.tol * before or is_out_of_time():
             return False
         largest = self.pricer.price(self.dual_point, self.best).largest
         self.bound_by(self.dual_point, max(self.largest, largest), True)
@@ -306,8 +364,23 @@ class _Search:
         self.consider(self.weighed(self.best, len(self.best)))
         self.forget_refuted()
         if self.dual_point is None:
-            v = self.loss.dual_point(self.best.output(self.X))
-            self.bound_by(v, self.pricer.price(v, self.best).largest)
+            self.bound_by_best()
+
+    def bound_by_best(self):
+        """Price the best network for a bound of the optimum."""
+        v = self.loss.dual_point(self.best.output(self.X))
+        self.bound_by(v, self.pricer.price(v, self.best).largest)
+
+    def bound_best(self, zero):
+        """Bound the optimum where a search was cut off, from the zero network at least.
+
+        The best network is priced if none has been.
+        """
+        self.forget_refuted()
+        if self.dual_point is None:
+            self.bound_by(zero.dual_point, zero.price)
+            if len(self.best):
+                self.bound_by_best()
 
     def improve(self, entering):
         """Let sub-networks enter, polish where that is cheap, descend, merge."""
@@ -349,6 +422,7 @@ class _Search:
             jac=True,
             method="L-BFGS-B",
             bounds=[(0, None)] * len(start),
+            callback=_stop_in_time,
             options={"maxiter": 500, "maxcor": 20, "ftol": 1e-14, "gtol": 1e-12},
         ).x
         return units.scaled(found / scale).without_zeros()
@@ -361,7 +435,8 @@ class _Search:
         norms = units.norms
         units = units.take(norms > _DUST * norms.max(initial=0.0))
         d, n_subnetworks, m = units.groups.shape
-        if not 0 < len(self.X) * n_subnetworks * (m + 1) * d <= _AFFORDABLE:
+        size = len(self.X) * n_subnetworks * (m + 1) * d
+        if not 0 < size <= _AFFORDABLE or is_out_of_time():
             return units
         from .three_layer_interior_point import solve
 
@@ -405,7 +480,7 @@ class _Search:
             bound=min(bound, primal),
         )
         return FoundSubNetworks(
-            *(best, certificate, self.clock.history(), self.price_at_zero),
+            *(best, certificate, self.clock.history()),
             *(max(self.n_rounds, 1), status, gap),
         )
 
@@ -415,6 +490,8 @@ class _Search:
         best = units.take(np.sort(order))
         trained = best
         for width, n_steps in _STAGES:
+            if is_out_of_time():
+                break
             trained = descend(
                 *(self.X, self.loss, self.beta, trained),
                 width=width,
@@ -423,6 +500,12 @@ class _Search:
             )
             best = min(best, trained, key=self.value)
         return best
+
+
+def _stop_in_time(intermediate_result):
+    """End a quasi-Newton method at a time limit, with the point that it has."""
+    if is_out_of_time():
+        raise StopIteration
 
 
 def merged(X, units):
