@@ -19,8 +19,15 @@ __all__ = ["Faces", "face_bases"]
 #: A row counts as violated below minus this times the norm of the projected vector.
 _VIOLATION = 1e-12
 
-#: Squared sine of the angle to the face's rows below which a row depends on them.
-_DEPENDENT = 1e-11
+#: Sine of the angle to the face's rows below which a row depends on them: one that is
+#: violated makes a larger one, or the violation is rounding. The second is what
+#: rounding leaves of a row that is a combination of them, per unit of its coefficients.
+_DEPENDENT = 1e-12
+_ROUNDING = 8 * np.finfo(float).eps
+
+#: Length of a dual vector from which on those of a face are computed anew when a row
+#: leaves: taking the part of one long vector off another costs digits.
+_LONG = 1e4
 
 #: Passes over the rows, per input, before groups are projected one by one.
 _PASSES = 10
@@ -42,8 +49,10 @@ class Faces:
         Rows in the slots of each face; -1 marks an empty slot.
     blocks : ndarray of shape (n_groups, d, d)
         ``side * x / norm2(x)`` of those rows; zeros in empty slots.
-    inverse : ndarray of shape (n_groups, d, d)
-        Inverse of their Gram matrix; zeros in empty slots.
+    duals : ndarray of shape (n_groups, d, d)
+        Vectors in their span, each with inner product 1 with the row of its slot and 0
+        with the others: the pseudo-inverse, whose condition is that of the rows and
+        not its square; zeros in empty slots.
     """
 
     def __init__(self, X, side):
@@ -55,7 +64,7 @@ class Faces:
         self.unit = X * self.scale[:, None]
         self.rows = np.full((m, d), -1)
         self.blocks = np.zeros((m, d, d))
-        self.inverse = np.zeros((m, d, d))
+        self.duals = np.zeros((m, d, d))
 
     def project(self, W, groups, stop_below=-1.0):
         """Project vectors on the cones of some groups.
@@ -114,7 +123,7 @@ class _Batch:
         self.stop_below = stop_below
         self.rows = faces.rows[groups]
         self.blocks = faces.blocks[groups]
-        self.inverse = faces.inverse[groups]
+        self.duals = faces.duals[groups]
         self.tolerance = _VIOLATION * np.linalg.norm(W, axis=1)
         self.is_exact = np.zeros(len(W), dtype=bool)
         # The row on its way into each face, and its multiplier so far.
@@ -140,7 +149,7 @@ class _Batch:
         faces = self.faces
         faces.rows[self.groups] = self.rows
         faces.blocks[self.groups] = self.blocks
-        faces.inverse[self.groups] = self.inverse
+        faces.duals[self.groups] = self.duals
         return self.points, self.multipliers, self.is_exact
 
     def _restart(self, at):
@@ -150,7 +159,7 @@ class _Batch:
             self.points = self.W.copy()
         todo = at[(self.rows[at] >= 0).any(axis=1)]
         while len(todo):
-            found = -_times(self.inverse[todo], _times(self.blocks[todo], self.W[todo]))
+            found = -_times(self.duals[todo], self.W[todo])
             slot = found.argmin(axis=1)
             negative = found[np.arange(len(todo)), slot] < 0
             done = todo[~negative]
@@ -186,12 +195,14 @@ class _Batch:
     def _step(self, at):
         """Raise the entering rows' multipliers to where a row is added or dropped."""
         vectors, blocks = self.vectors[at], self.blocks[at]
-        along = _times(self.inverse[at], _times(blocks, vectors))
-        across = vectors - _combine(blocks, along)
+        along, across = _split(self.duals[at], blocks, vectors)
         square = np.einsum("ij,ij->i", across, across)
         slack = np.einsum("ij,ij->i", vectors, self.points[at])
+        rounding = _ROUNDING * (1 + np.abs(along).sum(axis=1))
+        enters = square > np.maximum(rounding, _DEPENDENT) ** 2
+        enters &= (self.rows[at] < 0).any(axis=1)
         with np.errstate(divide="ignore", invalid="ignore"):
-            full = np.where(square > _DEPENDENT, np.maximum(-slack, 0) / square, np.inf)
+            full = np.where(enters, np.maximum(-slack, 0) / square, np.inf)
             ratio = np.where(along > 1e-12, self.multipliers[at] / along, np.inf)
         slot = ratio.argmin(axis=1)
         partial = ratio[np.arange(len(at)), slot]
@@ -205,15 +216,16 @@ class _Batch:
         self.extra[at] += length
         self.is_exact[at[stuck]] = True
         enters = (full <= partial) & ~stuck
-        self._add(at[enters], along[enters], square[enters])
+        direction = across[enters] / square[enters, None]
+        self._add(at[enters], along[enters], direction)
         drops = ~enters & ~stuck
         self._drop(at[drops], slot[drops])
 
-    def _add(self, at, along, square):
-        """Put the entering rows on their faces; border the inverses."""
+    def _add(self, at, along, direction):
+        """Put the entering rows on their faces; their dual vectors are `direction`."""
         slot = (self.rows[at] < 0).argmax(axis=1)
         along[np.arange(len(at)), slot] = -1.0
-        self.inverse[at] += along[:, :, None] * (along / square[:, None])[:, None, :]
+        self.duals[at] -= along[:, :, None] * direction[:, None, :]
         self.blocks[at, slot] = self.vectors[at]
         self.rows[at, slot] = self.entering[at]
         self.multipliers[at, slot] = self.extra[at]
@@ -221,14 +233,19 @@ class _Batch:
 
     def _drop(self, at, slot):
         """Take rows off their faces."""
-        column = self.inverse[at, slot]
-        pivot = column[np.arange(len(at)), slot]
-        self.inverse[at] -= column[:, :, None] * (column / pivot[:, None])[:, None, :]
-        self.inverse[at, slot] = 0.0
-        self.inverse[at, :, slot] = 0.0
+        if not len(at):
+            return
+        gone = self.duals[at, slot]
+        square = np.einsum("ij,ij->i", gone, gone)
+        share = _times(self.duals[at], gone) / square[:, None]
+        self.duals[at] -= share[:, :, None] * gone[:, None, :]
+        self.duals[at, slot] = 0.0
         self.blocks[at, slot] = 0.0
         self.rows[at, slot] = -1
         self.multipliers[at, slot] = 0.0
+        long = at[square > _LONG**2]
+        if len(long):
+            self.duals[long] = _dual_vectors(self.blocks[long])
 
     def _give_up(self, at):
         """Project the groups left one by one."""
@@ -237,14 +254,34 @@ class _Batch:
             result = project_on_cone(self.faces.unit, side, self.W[k])
             active = result.multipliers > 0
             rows = result.rows[active][: self.W.shape[1]]
-            self.rows[k], self.blocks[k], self.inverse[k] = -1, 0.0, 0.0
+            self.rows[k], self.blocks[k] = -1, 0.0
             self.multipliers[k] = 0.0
             block = self.faces.unit[rows] * side[rows, None]
             size = len(rows)
             self.rows[k, :size], self.blocks[k, :size] = rows, block
-            self.inverse[k, :size, :size] = np.linalg.pinv(block @ block.T)
+            self.duals[k] = _dual_vectors(self.blocks[k])
             self.multipliers[k, :size] = result.multipliers[active][:size]
             self.points[k], self.is_exact[k] = result.point, True
+
+
+def _split(duals, blocks, vectors):
+    """Return vectors as combinations of the rows of faces, and what is across those.
+
+    What is left along the rows by the first pass is rounding times their condition;
+    the second takes it away.
+    """
+    along = _times(duals, vectors)
+    across = vectors - _combine(blocks, along)
+    more = _times(duals, across)
+    return along + more, across - _combine(blocks, more)
+
+
+def _dual_vectors(blocks):
+    """Return the dual vectors of rows that are independent, whatever their condition.
+
+    Empty slots, rows of zeros, get zeros.
+    """
+    return np.linalg.pinv(blocks, rcond=1e-15).swapaxes(-1, -2)
 
 
 def _times(matrices, vectors):
