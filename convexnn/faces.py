@@ -16,7 +16,9 @@ from .cones import project_on_cone
 
 __all__ = ["Faces", "face_bases"]
 
-#: A row counts as violated below minus this times the norm of the projected vector.
+#: A row counts as violated below minus this times what the point's entries, with the
+#: largest entries of unit rows, can make of a product. A dependent row does below minus
+#: this times the norm of the projected vector, and points below that are zero.
 _VIOLATION = 1e-12
 
 #: Sine of the angle to the face's rows below which a row depends on them: one that is
@@ -62,6 +64,7 @@ class Faces:
         norms = np.linalg.norm(X, axis=1)
         self.scale = np.divide(1.0, norms, out=np.zeros(n), where=norms > 0)
         self.unit = X * self.scale[:, None]
+        self.columns = np.abs(self.unit).max(axis=0, initial=0.0)
         self.rows = np.full((m, d), -1)
         self.blocks = np.zeros((m, d, d))
         self.duals = np.zeros((m, d, d))
@@ -167,6 +170,7 @@ class _Batch:
             self.points[done] = self.W[done] + _combine(
                 self.blocks[done], found[~negative]
             )
+            self._clean(done)
             todo = todo[negative]
             self._drop(todo, slot[negative])
             empty = (self.rows[todo] < 0).all(axis=1)
@@ -181,7 +185,9 @@ class _Batch:
         slack = faces.unit @ self.points[at].T
         slack *= faces.side[:, self.groups[at]]
         worst = slack.argmin(axis=0)
-        inside = slack[worst, k] >= -self.tolerance[at]
+        points = np.abs(self.points[at])
+        inside = slack[worst, k] >= -_VIOLATION * (points @ faces.columns)
+        inside |= points.max(axis=1) <= self.tolerance[at]
         # A row that is on the face already is as feasible as rounding lets it be.
         inside |= (self.rows[at] == worst[:, None]).any(axis=1)
         self.is_exact[at[inside]] = True
@@ -198,24 +204,23 @@ class _Batch:
         along, across = _split(self.duals[at], blocks, vectors)
         square = np.einsum("ij,ij->i", across, across)
         slack = np.einsum("ij,ij->i", vectors, self.points[at])
-        rounding = _ROUNDING * (1 + np.abs(along).sum(axis=1))
-        enters = square > np.maximum(rounding, _DEPENDENT) ** 2
-        enters &= (self.rows[at] < 0).any(axis=1)
+        enters = _is_independent(along, square) & (self.rows[at] < 0).any(axis=1)
         with np.errstate(divide="ignore", invalid="ignore"):
             full = np.where(enters, np.maximum(-slack, 0) / square, np.inf)
             ratio = np.where(along > 1e-12, self.multipliers[at] / along, np.inf)
         slot = ratio.argmin(axis=1)
         partial = ratio[np.arange(len(at)), slot]
         length = np.minimum(full, partial)
-        # A row that depends on the face with no row to drop is satisfied.
-        stuck = ~np.isfinite(length)
+        # A row that depends on the face is satisfied with no row to drop, or where what
+        # is left of its violation is rounding.
+        stuck = ~np.isfinite(length) | (~enters & (slack >= -self.tolerance[at]))
         length[stuck] = 0.0
         moved = self.multipliers[at] - length[:, None] * along
         self.multipliers[at] = np.maximum(moved, 0)
         self.points[at] += length[:, None] * across
         self.extra[at] += length
         self.is_exact[at[stuck]] = True
-        enters = (full <= partial) & ~stuck
+        enters &= (full <= partial) & ~stuck
         direction = across[enters] / square[enters, None]
         self._add(at[enters], along[enters], direction)
         drops = ~enters & ~stuck
@@ -230,6 +235,15 @@ class _Batch:
         self.rows[at, slot] = self.entering[at]
         self.multipliers[at, slot] = self.extra[at]
         self.entering[at] = -1
+        self._clean(at)
+
+    def _clean(self, at):
+        """Take off points what rounding has left of them along the rows of faces.
+
+        Points may be far shorter than the vectors and multiples that they are sums of.
+        """
+        left = _times(self.blocks[at], self.points[at])
+        self.points[at] -= _combine(self.duals[at], left)
 
     def _drop(self, at, slot):
         """Take rows off their faces."""
@@ -259,7 +273,9 @@ class _Batch:
             block = self.faces.unit[rows] * side[rows, None]
             size = len(rows)
             self.rows[k, :size], self.blocks[k, :size] = rows, block
-            self.duals[k] = _dual_vectors(self.blocks[k])
+            self.duals[k] = _dual_vectors(self.blocks[[k]])[0]
+            lost = ~self.duals[k].any(axis=1)
+            self.rows[k, lost], self.blocks[k, lost] = -1, 0.0
             self.multipliers[k, :size] = result.multipliers[active][:size]
             self.points[k], self.is_exact[k] = result.point, True
 
@@ -277,11 +293,26 @@ def _split(duals, blocks, vectors):
 
 
 def _dual_vectors(blocks):
-    """Return the dual vectors of rows that are independent, whatever their condition.
+    """Return the dual vectors of rows, one row after the other.
 
-    Empty slots, rows of zeros, get zeros.
+    Empty slots, and rows that depend on those before, get zeros.
     """
-    return np.linalg.pinv(blocks, rcond=1e-15).swapaxes(-1, -2)
+    duals, known = np.zeros_like(blocks), np.zeros_like(blocks)
+    for slot in range(blocks.shape[1]):
+        along, across = _split(duals, known, blocks[:, slot])
+        square = np.einsum("ij,ij->i", across, across)
+        along[:, slot] = -1.0
+        along[~_is_independent(along, square)] = 0.0
+        direction = across / np.where(square > 0, square, 1.0)[:, None]
+        duals -= along[:, :, None] * direction[:, None, :]
+        known[:, slot] = blocks[:, slot]
+    return duals
+
+
+def _is_independent(along, square):
+    """Return which rows do not depend on faces, by their parts along and across."""
+    rounding = _ROUNDING * (1 + np.abs(along).sum(axis=1))
+    return square > np.maximum(rounding, _DEPENDENT) ** 2
 
 
 def _times(matrices, vectors):
