@@ -9,6 +9,7 @@ import numpy as np
 
 from ..certificate import Certificate, certify
 from ..history import Clock, History
+from ..row_space import in_row_space
 from .solution import SolverError
 from .working_set import iterate_working_sets
 
@@ -43,6 +44,7 @@ class CertifiedPoint:
     history: History
 
 
+@in_row_space
 def solve_program(
     program, backend, *, tol, max_iter, start=None, options=None, verbose=0
 ):

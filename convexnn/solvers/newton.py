@@ -26,6 +26,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import LinAlgError
 
+from ..row_space import in_row_space
 from .newton_system import newton_system
 from .proximal import proximal_map
 from .quadratic_models import by_quadratic_models
@@ -50,6 +51,7 @@ _FLATNESS, _TRIALS = 0.3, 15
 _PATIENCE = 40
 
 
+@in_row_space
 @by_quadratic_models
 def solve(program, *, tol, max_iter, start=None, verbose=0, options=None):
     """Minimise a program by proximal-point and semismooth Newton steps.
@@ -186,6 +188,8 @@ class _Iterate:
             self._move_centre(_GROWTH)
         point = self.current
         step = self.system.solve(point, self.sigma)
+        # Rounding along the intercept, which no output sees, would move W by its sums.
+        step = self.root * self.program.loss.centre(step / self.root)
         direction = self._pull_back(step)
         self._take(point, step, direction)
 
