@@ -213,7 +213,8 @@ class _Iterate:
 
     def _search(self, trial, step, direction, first):
         low, at_low, high, at_high = 0.0, first, 1.0, np.vdot(step, trial.gradient)
-        if at_high <= _FLATNESS * abs(first):
+        # Where phi does not fall along the step, what is left of it is rounding.
+        if first >= 0 or at_high <= _FLATNESS * abs(first):
             return trial
         for _ in range(_TRIALS):
             length = low + (high - low) * at_low / (at_low - at_high)
