@@ -78,7 +78,7 @@ def row_space(X):
     >>> from convexnn.row_space import row_space
     >>> X = np.column_stack([[1950.0, 1960.0, 1980.0, 2000.0], np.ones(4)])
     >>> abs(row_space(X).rows).max(axis=0).round(3)
-    array([2.e+03, 1.e-02])
+    array([2.0e+03, 1.4e-02])
     >>> row_space(X - [1972.0, 0.0]) is None
     True
     """
