@@ -13,6 +13,8 @@ from math import comb
 
 import numpy as np
 
+from .row_space import row_space
+
 __all__ = [
     "Cells",
     "activation_patterns",
@@ -116,7 +118,9 @@ def sample_cells(X, n_cells, random_state):
     """Draw Gaussian gates until `n_cells` distinct activation patterns are found.
 
     Gates come in pairs g, -g, since the opposite pattern belongs to a different
-    block of the program. Repeated and empty patterns are left out.
+    block of the program. Repeated and empty patterns are left out. Where columns lie
+    far from zero, so that hardly a Gaussian gate passes between the rows, gates are
+    white over these.
 
     Parameters
     ----------
@@ -134,9 +138,12 @@ def sample_cells(X, n_cells, random_state):
         With scope "cells".
     """
     n_pairs = (n_cells + 1) // 2
+    space = row_space(X)
     patterns, gates, seen = [], [], set()
     for _ in range(_DRAWS_PER_PATTERN):
         half = random_state.standard_normal((n_pairs, X.shape[1])).T
+        if space is not None:
+            half = space.whitening @ half
         batch = np.stack([half, -half], axis=2).reshape(X.shape[1], -1)
         for pattern, gate in zip(activation_patterns(X, batch).T, batch.T, strict=True):
             key = np.packbits(pattern).tobytes()
@@ -200,7 +207,11 @@ def enumerate_cells(X, *, max_patterns=MAX_ENUMERATED):
     ValueError
         If the Cover/Winder bound exceeds `max_patterns`.
     """
-    rows, basis = _distinct_lines(X)
+    # Patterns are those of any coordinates, and rounding is least in white ones.
+    space = row_space(X)
+    back = np.eye(X.shape[1]) if space is None else space.whitening
+    white = X if space is None else space.rows @ (space.basis.T @ back)
+    rows, basis = _distinct_lines(white)
     n_lines, rank = rows.shape
     bound = count_bound(n_lines, rank) if n_lines else 1
     if bound > max_patterns:
@@ -214,8 +225,10 @@ def enumerate_cells(X, *, max_patterns=MAX_ENUMERATED):
         # Only zero rows: one cell, the whole space, with every row active.
         return _stack(X, [np.ones(len(X), bool)], [np.ones(X.shape[1])], "all")
     _, directions = _arrangement(rows)
-    gates = basis @ directions
-    return _stack(X, *_nonempty_patterns(X, gates), "all")
+    patterns, gates = _nonempty_patterns(white, basis @ directions)
+    if space is not None:
+        gates = gates @ back.T
+    return _stack(X, patterns, gates, "all")
 
 
 def _stack(X, patterns, gates, scope):

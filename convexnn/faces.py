@@ -16,11 +16,20 @@ from .cones import project_on_cone
 
 __all__ = ["Faces", "face_bases"]
 
-#: A row counts as violated below minus this times the norm of the projected vector.
+#: A row counts as violated below minus this times what the point's entries, with the
+#: largest entries of unit rows, can make of a product. A dependent row does below minus
+#: this times the norm of the projected vector, and points below that are zero.
 _VIOLATION = 1e-12
 
-#: Squared sine of the angle to the face's rows below which a row depends on them.
-_DEPENDENT = 1e-11
+#: Sine of the angle to the face's rows below which a row depends on them: one that is
+#: violated makes a larger one, or the violation is rounding. The second is what
+#: rounding leaves of a row that is a combination of them, per unit of its coefficients.
+_DEPENDENT = 1e-12
+_ROUNDING = 8 * np.finfo(float).eps
+
+#: Length of a dual vector from which on those of a face are computed anew when a row
+#: leaves: taking the part of one long vector off another costs digits.
+_LONG = 1e4
 
 #: Passes over the rows, per input, before groups are projected one by one.
 _PASSES = 10
@@ -42,8 +51,10 @@ class Faces:
         Rows in the slots of each face; -1 marks an empty slot.
     blocks : ndarray of shape (n_groups, d, d)
         ``side * x / norm2(x)`` of those rows; zeros in empty slots.
-    inverse : ndarray of shape (n_groups, d, d)
-        Inverse of their Gram matrix; zeros in empty slots.
+    duals : ndarray of shape (n_groups, d, d)
+        Vectors in their span, each with inner product 1 with the row of its slot and 0
+        with the others: the pseudo-inverse, whose condition is that of the rows and
+        not its square; zeros in empty slots.
     """
 
     def __init__(self, X, side):
@@ -53,9 +64,10 @@ class Faces:
         norms = np.linalg.norm(X, axis=1)
         self.scale = np.divide(1.0, norms, out=np.zeros(n), where=norms > 0)
         self.unit = X * self.scale[:, None]
+        self.columns = np.abs(self.unit).max(axis=0, initial=0.0)
         self.rows = np.full((m, d), -1)
         self.blocks = np.zeros((m, d, d))
-        self.inverse = np.zeros((m, d, d))
+        self.duals = np.zeros((m, d, d))
 
     def project(self, W, groups, stop_below=-1.0):
         """Project vectors on the cones of some groups.
@@ -114,7 +126,7 @@ class _Batch:
         self.stop_below = stop_below
         self.rows = faces.rows[groups]
         self.blocks = faces.blocks[groups]
-        self.inverse = faces.inverse[groups]
+        self.duals = faces.duals[groups]
         self.tolerance = _VIOLATION * np.linalg.norm(W, axis=1)
         self.is_exact = np.zeros(len(W), dtype=bool)
         # The row on its way into each face, and its multiplier so far.
@@ -140,7 +152,7 @@ class _Batch:
         faces = self.faces
         faces.rows[self.groups] = self.rows
         faces.blocks[self.groups] = self.blocks
-        faces.inverse[self.groups] = self.inverse
+        faces.duals[self.groups] = self.duals
         return self.points, self.multipliers, self.is_exact
 
     def _restart(self, at):
@@ -150,7 +162,7 @@ class _Batch:
             self.points = self.W.copy()
         todo = at[(self.rows[at] >= 0).any(axis=1)]
         while len(todo):
-            found = -_times(self.inverse[todo], _times(self.blocks[todo], self.W[todo]))
+            found = -_times(self.duals[todo], self.W[todo])
             slot = found.argmin(axis=1)
             negative = found[np.arange(len(todo)), slot] < 0
             done = todo[~negative]
@@ -158,6 +170,7 @@ class _Batch:
             self.points[done] = self.W[done] + _combine(
                 self.blocks[done], found[~negative]
             )
+            self._clean(done)
             todo = todo[negative]
             self._drop(todo, slot[negative])
             empty = (self.rows[todo] < 0).all(axis=1)
@@ -172,7 +185,9 @@ class _Batch:
         slack = faces.unit @ self.points[at].T
         slack *= faces.side[:, self.groups[at]]
         worst = slack.argmin(axis=0)
-        inside = slack[worst, k] >= -self.tolerance[at]
+        points = np.abs(self.points[at])
+        inside = slack[worst, k] >= -_VIOLATION * (points @ faces.columns)
+        inside |= points.max(axis=1) <= self.tolerance[at]
         # A row that is on the face already is as feasible as rounding lets it be.
         inside |= (self.rows[at] == worst[:, None]).any(axis=1)
         self.is_exact[at[inside]] = True
@@ -186,49 +201,65 @@ class _Batch:
     def _step(self, at):
         """Raise the entering rows' multipliers to where a row is added or dropped."""
         vectors, blocks = self.vectors[at], self.blocks[at]
-        along = _times(self.inverse[at], _times(blocks, vectors))
-        across = vectors - _combine(blocks, along)
+        along, across = _split(self.duals[at], blocks, vectors)
         square = np.einsum("ij,ij->i", across, across)
         slack = np.einsum("ij,ij->i", vectors, self.points[at])
+        enters = _is_independent(along, square) & (self.rows[at] < 0).any(axis=1)
         with np.errstate(divide="ignore", invalid="ignore"):
-            full = np.where(square > _DEPENDENT, np.maximum(-slack, 0) / square, np.inf)
+            full = np.where(enters, np.maximum(-slack, 0) / square, np.inf)
             ratio = np.where(along > 1e-12, self.multipliers[at] / along, np.inf)
         slot = ratio.argmin(axis=1)
         partial = ratio[np.arange(len(at)), slot]
         length = np.minimum(full, partial)
-        # A row that depends on the face with no row to drop is satisfied.
-        stuck = ~np.isfinite(length)
+        # A row that depends on the face is satisfied with no row to drop, or where what
+        # is left of its violation is rounding.
+        stuck = ~np.isfinite(length) | (~enters & (slack >= -self.tolerance[at]))
         length[stuck] = 0.0
         moved = self.multipliers[at] - length[:, None] * along
         self.multipliers[at] = np.maximum(moved, 0)
         self.points[at] += length[:, None] * across
         self.extra[at] += length
         self.is_exact[at[stuck]] = True
-        enters = (full <= partial) & ~stuck
-        self._add(at[enters], along[enters], square[enters])
+        enters &= (full <= partial) & ~stuck
+        direction = across[enters] / square[enters, None]
+        self._add(at[enters], along[enters], direction)
         drops = ~enters & ~stuck
         self._drop(at[drops], slot[drops])
 
-    def _add(self, at, along, square):
-        """Put the entering rows on their faces; border the inverses."""
+    def _add(self, at, along, direction):
+        """Put the entering rows on their faces; their dual vectors are `direction`."""
         slot = (self.rows[at] < 0).argmax(axis=1)
         along[np.arange(len(at)), slot] = -1.0
-        self.inverse[at] += along[:, :, None] * (along / square[:, None])[:, None, :]
+        self.duals[at] -= along[:, :, None] * direction[:, None, :]
         self.blocks[at, slot] = self.vectors[at]
         self.rows[at, slot] = self.entering[at]
         self.multipliers[at, slot] = self.extra[at]
         self.entering[at] = -1
+        self._clean(at)
+
+    def _clean(self, at):
+        """Take off points what rounding has left of them along the rows of faces.
+
+        Points may be far shorter than the vectors and multiples that they are sums of.
+        """
+        left = _times(self.blocks[at], self.points[at])
+        self.points[at] -= _combine(self.duals[at], left)
 
     def _drop(self, at, slot):
         """Take rows off their faces."""
-        column = self.inverse[at, slot]
-        pivot = column[np.arange(len(at)), slot]
-        self.inverse[at] -= column[:, :, None] * (column / pivot[:, None])[:, None, :]
-        self.inverse[at, slot] = 0.0
-        self.inverse[at, :, slot] = 0.0
+        if not len(at):
+            return
+        gone = self.duals[at, slot]
+        square = np.einsum("ij,ij->i", gone, gone)
+        share = _times(self.duals[at], gone) / square[:, None]
+        self.duals[at] -= share[:, :, None] * gone[:, None, :]
+        self.duals[at, slot] = 0.0
         self.blocks[at, slot] = 0.0
         self.rows[at, slot] = -1
         self.multipliers[at, slot] = 0.0
+        long = at[square > _LONG**2]
+        if len(long):
+            self.duals[long] = _dual_vectors(self.blocks[long])
 
     def _give_up(self, at):
         """Project the groups left one by one."""
@@ -237,14 +268,51 @@ class _Batch:
             result = project_on_cone(self.faces.unit, side, self.W[k])
             active = result.multipliers > 0
             rows = result.rows[active][: self.W.shape[1]]
-            self.rows[k], self.blocks[k], self.inverse[k] = -1, 0.0, 0.0
+            self.rows[k], self.blocks[k] = -1, 0.0
             self.multipliers[k] = 0.0
             block = self.faces.unit[rows] * side[rows, None]
             size = len(rows)
             self.rows[k, :size], self.blocks[k, :size] = rows, block
-            self.inverse[k, :size, :size] = np.linalg.pinv(block @ block.T)
+            self.duals[k] = _dual_vectors(self.blocks[[k]])[0]
+            lost = ~self.duals[k].any(axis=1)
+            self.rows[k, lost], self.blocks[k, lost] = -1, 0.0
             self.multipliers[k, :size] = result.multipliers[active][:size]
             self.points[k], self.is_exact[k] = result.point, True
+
+
+def _split(duals, blocks, vectors):
+    """Return vectors as combinations of the rows of faces, and what is across those.
+
+    What is left along the rows by the first pass is rounding times their condition;
+    the second takes it away.
+    """
+    along = _times(duals, vectors)
+    across = vectors - _combine(blocks, along)
+    more = _times(duals, across)
+    return along + more, across - _combine(blocks, more)
+
+
+def _dual_vectors(blocks):
+    """Return the dual vectors of rows, one row after the other.
+
+    Empty slots, and rows that depend on those before, get zeros.
+    """
+    duals, known = np.zeros_like(blocks), np.zeros_like(blocks)
+    for slot in range(blocks.shape[1]):
+        along, across = _split(duals, known, blocks[:, slot])
+        square = np.einsum("ij,ij->i", across, across)
+        along[:, slot] = -1.0
+        along[~_is_independent(along, square)] = 0.0
+        direction = across / np.where(square > 0, square, 1.0)[:, None]
+        duals -= along[:, :, None] * direction[:, None, :]
+        known[:, slot] = blocks[:, slot]
+    return duals
+
+
+def _is_independent(along, square):
+    """Return which rows do not depend on faces, by their parts along and across."""
+    rounding = _ROUNDING * (1 + np.abs(along).sum(axis=1))
+    return square > np.maximum(rounding, _DEPENDENT) ** 2
 
 
 def _times(matrices, vectors):

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .row_space import row_space
+
 __all__ = [
     "PLAIN",
     "SMOOTHED",
@@ -89,6 +91,10 @@ def whitening(X):
         Directions g = whitening @ z have values X g of even spread, up to directions
         in which X hardly varies; there is nothing in those in which it does not.
     """
+    space = row_space(X)
+    if space is not None:
+        # Squares of the smallest directions are lost beside that of the mean.
+        return space.whitening
     values, vectors = np.linalg.eigh(X.T @ X)
     varies = values >= 1e-12 * values[-1]
     return vectors * varies / np.sqrt(np.maximum(values, 1e-8 * values[-1] or 1.0))

@@ -38,7 +38,10 @@ class Samples:
         Half the weighted sum of squares of the targets around their row's mean,
         in units of `objective_scale`: the part of the loss that no network can
         change.
-    x_scale, y_scale, weight_scale : float
+    x_scale : float
+        A power of two, so that scaling is free of rounding: columns far from zero have
+        no digit to spare.
+    y_scale, weight_scale : float
         Largest magnitudes, which become 1: searches then take the same steps whatever
         the units of the data.
     y_offset : float or ndarray of shape (q,)
@@ -146,7 +149,7 @@ def collect_samples(
         rows = Patches(rows, grid).stacked()
     if fit_intercept:
         rows = np.column_stack([rows, np.ones(len(rows))])
-    x_scale = largest(rows)
+    x_scale = power_of_two(rows)
     return Samples(
         X=rows / x_scale,
         y=y,

@@ -23,6 +23,7 @@ from .history import History
 from .losses import LOSSES
 from .network import ReLUNetwork
 from .program import heads_of, lengths_of, pool
+from .row_space import row_space
 from .samples import Samples
 from .solvers import Backend, solve_program
 from .solvers.driver import cap_width
@@ -226,7 +227,7 @@ class Trainer:
         form, n_units = self._descended
         path = RoughPath(
             form,
-            self.samples.X,
+            self._rows,
             self._loss,
             n_units=n_units,
             random_state=check_random_state(self.random_state),
@@ -236,7 +237,10 @@ class Trainer:
         with _linear_algebra_threads().limit(limits=1, user_api="blas"):
             for beta in betas:
                 rough = path.follow(check_penalty(beta, self.samples.beta_scale))
-                network = form.network(rough.units, rough.offset, self.samples)
+                units = rough.units
+                if self._space is not None:
+                    units = replace(units, hidden=self._space.basis @ units.hidden)
+                network = form.network(units, rough.offset, self.samples)
                 objective = rough.objective * self.samples.objective_scale
                 found.append(RoughNetwork(network, objective))
         return found, path.last
@@ -343,11 +347,13 @@ class Trainer:
 
     def _search(self, beta, start, known):
         """Train a network whose cells the backend finds itself."""
+        space = self._space
         if start is not None:
             directions = program_directions(start, self.samples)
+            directions = directions if space is None else space.basis.T @ directions
             start = directions, heads_of(start.output)
         found = self._backend.load_search()(
-            self.samples.X,
+            self._rows,
             self._loss,
             beta,
             architecture=self._form,
@@ -356,4 +362,18 @@ class Trainer:
             random_state=check_random_state(self.random_state),
             **self._settings,
         )
-        return found.program, found.point, found.known.price_at_zero, found.known
+        program, point = found.program, found.point
+        if space is not None:
+            program = space.original(program, self.samples.X)
+            point = replace(point, U=space.basis @ point.U)
+        return program, point, found.known.price_at_zero, found.known
+
+    @cached_property
+    def _space(self):
+        """Coordinates of inputs that lie far from zero, else None."""
+        return row_space(self.samples.X)
+
+    @property
+    def _rows(self):
+        """The inputs as searches and descents see them."""
+        return self.samples.X if self._space is None else self._space.rows

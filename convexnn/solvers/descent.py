@@ -20,6 +20,10 @@ __all__ = ["Objective", "Units", "descend"]
 #: Smoothing from which on single precision is exact enough; so it is without any.
 _COARSE = 0.003
 
+#: Ratio of the sizes of columns from which on descents divide by them, and size below
+#: which, relative to the largest, a column is rounding.
+_UNEVEN, _NOTHING = 100.0, 1e-13
+
 #: Steps over which the rate of decrease is measured.
 _WINDOW = 10
 
@@ -153,8 +157,14 @@ class Objective:
 
     def __init__(self, architecture, X, loss, beta, shape, *, is_exact=False):
         self.architecture, self.shape = architecture, shape
-        self.beta = float(np.float32(beta))
-        self.X = X.astype(np.float32)
+        # For inputs divided by their largest magnitude, weights of either layer grow by
+        # its root.
+        unit = float(np.abs(X).max(initial=0.0)) or 1.0
+        self.unit, self.root = unit, np.sqrt(unit)
+        self.beta = float(np.float32(beta / unit))
+        X = X / unit
+        self.sizes = _sizes(X)
+        self.X = (X / self.sizes).astype(np.float32)
         if is_exact:
             self.X = self.X.astype(np.float64)
         self.loss = loss
@@ -162,15 +172,27 @@ class Objective:
         self.offset = None
 
     def join(self, hidden, output):
-        """Return weights as one vector, with the digits of single precision."""
-        flat = np.concatenate([hidden.reshape(-1), output.reshape(-1)])
+        """Return weights as one vector, with the digits of single precision.
+
+        Hidden weights are those of inputs divided by `sizes`.
+        """
+        hidden = hidden * self.sizes[:, None]
+        flat = self.root * np.concatenate([hidden.reshape(-1), output.reshape(-1)])
         return flat.astype(np.float32).astype(np.float64)
 
     def split(self, flat):
         """Return hidden and output weights of a vector."""
+        hidden, output = self._split(flat / self.root)
+        return hidden / self.sizes[:, None], output
+
+    def _split(self, flat):
         size = self.X.shape[1] * self.shape[0]
         hidden = flat[:size].reshape(self.X.shape[1], self.shape[0])
         return hidden, flat[size : size + np.prod(self.shape)].reshape(self.shape)
+
+    def output(self, flat):
+        """Return the network's output, without intercept, in double precision."""
+        return self._linearise(flat)[0].astype(np.float64)
 
     def __call__(self, flat):
         """Return value and gradient, the intercept being minimised out."""
@@ -189,15 +211,31 @@ class Objective:
         return value, np.append(gradient, -v.sum(axis=0))
 
     def _linearise(self, flat):
-        hidden, output = self.split(flat.astype(self.X.dtype, copy=False))
+        hidden, output = self._split(flat.astype(self.X.dtype, copy=False))
         return self.architecture.linearise(self.X, hidden, output, self.width)
 
     def _with_penalty(self, flat, value, pull, v):
         by_hidden, by_output = pull(v.astype(self.X.dtype, copy=False))
-        gradient = self.beta * flat
+        # The penalty is that of the weights of the inputs as they are.
+        hidden, output = self._split(flat)
+        hidden = hidden / (self.sizes * self.sizes)[:, None]
+        decay = np.concatenate([hidden.reshape(-1), output.reshape(-1)])
+        gradient = self.beta * decay
         gradient[: by_hidden.size] -= by_hidden.reshape(-1)
         gradient[by_hidden.size :] -= by_output.reshape(-1)
-        return float(value) + 0.5 * self.beta * float(flat @ flat), gradient
+        return float(value) + 0.5 * self.beta * float(flat @ decay), gradient
+
+
+def _sizes(X):
+    """Return what columns are divided by: ones, unless their sizes are far apart.
+
+    Quasi-Newton steps hardly move the weights of columns that are far smaller than
+    others, although these may be all that tells the rows apart.
+    """
+    sizes = np.sqrt(np.mean(X * X, axis=0))
+    sizes = np.where(sizes > _NOTHING * sizes.max(initial=0.0), sizes, 1.0)
+    is_even = sizes.max(initial=1.0) <= _UNEVEN * sizes.min(initial=1.0)
+    return np.ones(X.shape[1]) if is_even else sizes.astype(np.float32).astype(float)
 
 
 def descend(
@@ -251,8 +289,8 @@ def descend(
     )
     start = objective.join(units.hidden, units.output)
     if width:
-        spread = np.sqrt(np.mean((X @ units.hidden) ** 2))
-        objective.width = width * float(np.float32(spread))
+        spread = objective.root * np.sqrt(np.mean((X @ units.hidden) ** 2))
+        objective.width = width * float(np.float32(spread / objective.unit))
     values = []
 
     def follow(intermediate_result):

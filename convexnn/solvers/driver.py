@@ -10,6 +10,7 @@ import numpy as np
 
 from ..certificate import Certificate, certify
 from ..history import Clock, History
+from ..row_space import in_row_space
 from ..time_limit import OUT_OF_TIME, is_out_of_time
 from .solution import SolverError
 from .working_set import iterate_working_sets
@@ -45,6 +46,7 @@ class CertifiedPoint:
     history: History
 
 
+@in_row_space
 def solve_program(
     program, backend, *, tol, max_iter, start=None, options=None, verbose=0
 ):

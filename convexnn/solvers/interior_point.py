@@ -341,13 +341,12 @@ class _NewtonSystem:
 
 
 def _block_cholesky(blocks):
-    d = blocks.shape[1]
-    size = np.trace(blocks, axis1=1, axis2=2) / d
+    # Relative to each entry of the diagonal, so that no scale of columns matters.
+    diagonal = np.einsum("gii->gi", blocks)
+    shifts = diagonal[:, :, None] * np.eye(blocks.shape[1])
     for shift in (1e-14, 1e-11, 1e-8):
         try:
-            return np.linalg.cholesky(
-                blocks + (shift * size)[:, None, None] * np.eye(d)
-            )
+            return np.linalg.cholesky(blocks + shift * shifts)
         except LinAlgError:
             continue
     raise LinAlgError("a block of the Newton system is not positive definite")

@@ -26,6 +26,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import LinAlgError
 
+from ..row_space import in_row_space
 from ..time_limit import OUT_OF_TIME, is_out_of_time
 from .newton_system import newton_system
 from .proximal import proximal_map
@@ -51,6 +52,7 @@ _FLATNESS, _TRIALS = 0.3, 15
 _PATIENCE = 40
 
 
+@in_row_space
 @by_quadratic_models
 def solve(program, *, tol, max_iter, start=None, verbose=0, options=None):
     """Minimise a program by proximal-point and semismooth Newton steps.
@@ -190,6 +192,8 @@ class _Iterate:
             self._move_centre(_GROWTH)
         point = self.current
         step = self.system.solve(point, self.sigma)
+        # Rounding along the intercept, which no output sees, would move W by its sums.
+        step = self.root * self.program.loss.centre(step / self.root)
         direction = self._pull_back(step)
         self._take(point, step, direction)
 
@@ -213,7 +217,8 @@ class _Iterate:
 
     def _search(self, trial, step, direction, first):
         low, at_low, high, at_high = 0.0, first, 1.0, np.vdot(step, trial.gradient)
-        if at_high <= _FLATNESS * abs(first):
+        # Where phi does not fall along the step, what is left of it is rounding.
+        if first >= 0 or at_high <= _FLATNESS * abs(first):
             return trial
         for _ in range(_TRIALS):
             length = low + (high - low) * at_low / (at_low - at_high)

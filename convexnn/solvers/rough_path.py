@@ -131,13 +131,12 @@ class RoughPath:
             callback=_stop_in_time,
             options=options,
         ).x
+        flat = flat[: start.size - np.size(offset)] if is_free else flat
         units = Units(*objective.split(flat))
-        z, _ = self.architecture.linearise(
-            self.X.astype(np.float32), *objective.split(flat.astype(np.float32)), 0.0
-        )
-        value, _, offset = self.loss.evaluate(z.astype(float), None)
+        z = objective.output(flat)
+        value, _, offset = self.loss.evaluate(z)
         if offset is None:
-            offset = self.loss.offset(z.astype(float))
+            offset = self.loss.offset(z)
         penalty = 0.5 * beta * float(np.sum(units.hidden**2) + np.sum(units.output**2))
         return RoughUnits(units, offset, float(value) + penalty, self.random_state)
 
