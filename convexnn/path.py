@@ -13,6 +13,7 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from .architectures import ARCHITECTURES
+from .estimators.penalty import beyond_rounding
 from .estimators.validation import (
     REGRESSION_CONSTRAINTS,
     TRAINING_CONSTRAINTS,
@@ -165,7 +166,8 @@ def relu_path(
         Targets, finite.
     betas : int or array-like of shape (n_betas,), default=100
         Number of penalties, evenly spaced on a logarithmic scale from beta_max down,
-        or the penalties, in (0, inf); they are sorted in descending order.
+        or from 1 where that is 0, or the penalties, in (0, inf); they are sorted in
+        descending order.
     beta_min_ratio : float, default=1e-4
         Smallest penalty divided by the largest, in (0, 1], where `betas` is a number.
     sample_weight : array-like of shape (n_samples,), default=None
@@ -188,8 +190,7 @@ def relu_path(
     Raises
     ------
     ValueError
-        If a parameter or the data is not as described, or if `betas` is a number and
-        beta_max is 0, because the targets are constant or the inputs are zero.
+        If a parameter or the data is not as described.
     convexnn.solvers.SolverError
         If a backend ends without any point.
 
@@ -284,7 +285,7 @@ def choose_betas(trainer, betas, beta_min_ratio):
     Raises
     ------
     ValueError
-        If given penalties are not a vector of numbers in (0, inf), or beta_max is 0.
+        If given penalties are not a vector of numbers in (0, inf).
     """
     if not isinstance(betas, Integral):
         given = check_array(
@@ -297,7 +298,7 @@ def choose_betas(trainer, betas, beta_min_ratio):
             )
         return np.sort(given)[::-1]
     # Where y is constant or X is zero, every penalty gives the constant network.
-    beta_max = trainer.beta_max() or 1.0
+    beta_max = beyond_rounding(trainer.beta_max(), trainer.samples) or 1.0
     return beta_max * np.geomspace(1.0, beta_min_ratio, betas)
 
 
@@ -363,13 +364,13 @@ def beta_grid(
     Returns
     -------
     ndarray of shape (n_betas,)
-        Penalties in descending order, the first being beta_max.
+        Penalties in descending order, the first being beta_max, or 1 where that is 0
+        because the targets are constant or the inputs are zero.
 
     Raises
     ------
     ValueError
-        If a parameter is out of range, or beta_max is 0 because the targets are
-        constant or the inputs are zero.
+        If a parameter is out of range.
 
     Examples
     --------

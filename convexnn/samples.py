@@ -135,9 +135,11 @@ def collect_samples(
         mean = np.average(y, weights=weights, axis=0)
         # Far from zero a mean has lost digits that the deviations from it still have.
         rest = np.average(y - mean, weights=weights, axis=0)
-        y = (y - mean) - rest
-        y_offset = mean + rest
+        # Of equal targets nothing but the rounding of their mean would be left.
+        is_constant = np.all(y == y[0], axis=0)
+        y_offset = np.where(is_constant, y[0], mean + rest)
         y_offset = float(y_offset) if y.ndim == 1 else y_offset
+        y = np.where(is_constant, 0.0, (y - mean) - rest)
     y_scale = 1.0 if has_labels else largest(y)
     y = y / y_scale
 

@@ -114,6 +114,20 @@ def test_powers_of_two_scale_the_weights_without_rounding(problem, factor):
     assert_identical(one, other, weight_scale=factor)
 
 
+@PROPERTY
+@given(problems(), st.floats(-1e6, 1e6))
+def test_constant_targets_are_the_intercept_exactly(problem, constant):
+    X, y, weights, _ = problem
+    samples = collect_samples(X, np.full_like(y, constant), weights * 0.3)
+    assert not samples.y.any()
+    assert samples.y_scale == 1
+    assert samples.y_offset == constant
+    targets = np.column_stack([np.full_like(y, constant), y])
+    samples = collect_samples(X, targets, weights * 0.3)
+    assert not samples.y[:, 0].any()
+    assert samples.y_offset[0] == constant
+
+
 def test_equal_targets_of_equal_rows_are_kept_exactly():
     X, y = np.zeros((6, 1)), np.full(6, 0.1)
     samples = collect_samples(X, y, np.array([1, 3, 1, 7, 1, 0.1]), fit_intercept=False)
@@ -144,14 +158,40 @@ def test_order_of_rows_does_not_matter(problem, seed):
 
 @PROPERTY
 @given(problems())
-def test_scales_are_powers_of_two_and_leave_numbers_near_one(problem):
+def test_scales_are_the_largest_magnitudes(problem):
     X, y, weights, intercept = problem
     samples = collect_samples(X, y, weights, fit_intercept=intercept)
-    for scale in (samples.x_scale, samples.y_scale, samples.weight_scale):
-        assert np.frexp(scale)[0] == 0.5
-    assert np.abs(samples.X).max() == 0 or 1 <= np.abs(samples.X).max() < 2
-    assert np.abs(samples.y).max() < 2
-    assert samples.weights.max() < 2 * len(y)
+    kept = X[weights > 0]
+    assert samples.x_scale == (max(np.abs(kept).max(), intercept) or 1)
+    assert np.abs(samples.X).max() == kept.any() or intercept
+    assert np.abs(samples.X).max() in (0, 1)
+    assert np.abs(samples.y).max() <= 1
+    assert samples.weights.max() == pytest.approx(1, rel=1e-14)
+
+
+@PROPERTY
+@given(problems())
+def test_single_rows_have_magnitudes_of_exactly_one(problem):
+    X, y, weights, intercept = problem
+    # No two rows are equal, so that nothing is merged.
+    X = np.column_stack([X, np.arange(len(y)) + 1.0])
+    samples = collect_samples(X, y, weights, fit_intercept=intercept)
+    assert np.abs(samples.X).max() == 1
+    assert np.abs(samples.y).max() in (0, 1)
+    assert samples.weights.max() == 1
+
+
+@PROPERTY
+@given(problems(), st.sampled_from([2.0**-40, 0.5, 8.0, 2.0**60]))
+def test_powers_of_two_scale_inputs_and_targets_without_rounding(problem, factor):
+    X, y, weights, intercept = problem
+    one = collect_samples(X, y, weights, fit_intercept=intercept)
+    other = collect_samples(X, y * factor, weights, fit_intercept=intercept)
+    y_scale = factor if one.y_scale != 1 else 1  # 1 for constant targets
+    assert_identical(one, other, y_scale=y_scale, y_offset=factor)
+    one = collect_samples(X, y, weights, fit_intercept=False)
+    other = collect_samples(X * factor, y, weights, fit_intercept=False)
+    assert_identical(one, other, x_scale=factor if one.X.any() else 1)
 
 
 @PROPERTY
@@ -179,7 +219,7 @@ def test_zeros_of_both_signs_are_one_row():
 def test_zero_targets_and_inputs_have_scale_one():
     samples = collect_samples(np.zeros((3, 2)), np.zeros(3), fit_intercept=False)
     assert samples.x_scale == samples.y_scale == 1
-    assert samples.weight_scale == 2  # of one row that weighs 3
+    assert samples.weight_scale == 3  # of one row that stands for three
     assert samples.within == 0
 
 
@@ -188,5 +228,7 @@ def test_extreme_magnitudes_stay_finite(size):
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((6, 2)) * size, rng.standard_normal(6)
     samples = collect_samples(X, y, fit_intercept=False)
-    assert 0.5 <= np.abs(samples.X).max() < 2
-    np.testing.assert_array_equal(original_rows(samples), X[np.lexsort(X.T[::-1])])
+    assert np.abs(samples.X).max() == 1
+    rows = X[np.lexsort(X.T[::-1])]
+    # A division and a product round, by half a unit in the last place each.
+    np.testing.assert_allclose(original_rows(samples), rows, rtol=np.finfo(float).eps)

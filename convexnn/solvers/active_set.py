@@ -292,6 +292,13 @@ class _Search:
             price, _ = self.arrangement.price(self.dual_point, self.price_at_zero)
             self.price_at_zero = max(price, self.price_at_zero)
 
+    def _bound_zero(self):
+        """Take the dual bound of the zero network, whose price is known."""
+        self.dual_point = v = self.loss.dual_point(np.zeros_like(self.loss.y))
+        self.largest_price = self.price_at_zero
+        self.dual = self._dual_value(v, self.price_at_zero)
+        self.bound = self._dual_value(v, self.architecture.price_bound(self.X, v))
+
     def begin(self, start, known):
         """Return a start, if it is any good, or units descended from random ones.
 
@@ -305,6 +312,8 @@ class _Search:
         else:
             self.price_at_zero = known.price_at_zero
             self.pricer.remembered = known.directions
+            if self.price_at_zero <= self.beta:
+                self._bound_zero()
         if self.is_warm or self.price_at_zero <= self.beta:
             return self.best
         width = first_width(self.price_at_zero, self.beta, len(self.loss.y))
