@@ -91,11 +91,8 @@ def row_space(X):
     """
     mean = X.mean(axis=0)
     deviations = X - mean
-    # The rounding of a long sum is no deviation.
-    rest = deviations.mean(axis=0)
-    mean, deviations = mean + rest, deviations - rest
-    spread = np.sqrt(np.mean(deviations**2, axis=0))
-    # Rounding of the mean of equal entries is no spread.
+    # The rounding of a long sum is no spread.
+    spread = np.sqrt(np.mean((deviations - deviations.mean(axis=0)) ** 2, axis=0))
     is_far = (np.abs(mean) > _FAR * spread) & (spread > _ZERO * np.abs(mean))
     if not is_far.any() or _is_first(mean):
         return None
