@@ -12,25 +12,27 @@ __all__ = ["ConvexReLUClassifierCV"]
 class ConvexReLUClassifierCV(PenaltyChoice, TwoLayerClassifier):
     r"""Two-layer ReLU classifier with its penalty chosen by cross-validation.
 
-    On the training part of every fold, networks are trained along one descending path
-    of penalties :math:`\beta`, each minimising
+    On the training part of every fold, networks follow one descending path of penalties
+    :math:`\beta`, each started from the one before and minimising
 
     .. math::
 
         \sum_i s_i\, \ell(f(x_i), y_i)
         + \frac{\beta}{2} \sum_j \left(\|w_j\|_2^2 + b_j^2 + \|a_j\|_2^2\right)
 
-    with a loss of :class:`~convexnn.ConvexReLUClassifier`, to a relative duality gap of
-    `tol` and started from the one before. The penalty with the best mean score on the
-    left-out parts is chosen, and the classifier with it is fitted to all the data.
+    with a loss of :class:`~convexnn.ConvexReLUClassifier`, by descents or to a duality
+    gap, as `fold_training` of :class:`~convexnn.ConvexReLURegressorCV` says. The
+    penalty with the best mean score on the left-out parts is chosen (with descents, the
+    largest within 2 % of its error), and the classifier with it is fitted to all the
+    data and certified.
 
     A penalty means the same on every fold and in the last fit: it is not rescaled by
-    the number of samples. "balanced" class weights are those of each training part. The
-    penalties whose error is within ``sqrt(tol) / 2``, relatively, of the smallest are
-    judged by networks trained from scratch, so that ``GridSearchCV`` over
-    ``{"beta": betas_}`` with the same folds, scoring and int `random_state` makes the
-    same choice, unless a start from scratch moves the error of some other penalty by
-    more than that.
+    the number of samples. "balanced" class weights are those of each training part.
+    With certified folds, penalties whose error is within ``sqrt(tol) / 2``,
+    relatively, of the smallest are judged by networks trained from scratch, so that
+    ``GridSearchCV`` over ``{"beta": betas_}`` with the same folds, scoring and int
+    `random_state` makes the same choice, unless a start from scratch moves the error of
+    some other penalty by more than that.
 
     A class that is missing in the training part of a fold gives a network of the other
     classes there, and its rows in the left-out part count as predicted with probability
@@ -39,10 +41,10 @@ class ConvexReLUClassifierCV(PenaltyChoice, TwoLayerClassifier):
 
     Parameters
     ----------
-    betas : int or array-like of shape (n_betas,), default=8
+    betas : int or array-like of shape (n_betas,), default=13
         Number of penalties, evenly spaced on a logarithmic scale from beta_max on all
         the data down, or the penalties, in (0, inf).
-    beta_min_ratio : float, default=3e-3
+    beta_min_ratio : float, default=1e-3
         Smallest penalty divided by the largest, in (0, 1], where `betas` is a number.
     cv : int, cross-validation generator or iterable, default=None
         Folds: None for five, an int for so many, stratified and in the order of the
@@ -51,12 +53,14 @@ class ConvexReLUClassifierCV(PenaltyChoice, TwoLayerClassifier):
         Mean log loss of the true classes, with ``loss="log_loss"`` only, or share of
         right labels, on the left-out parts. None for "log_loss" where there are
         probabilities, and otherwise "accuracy".
+    fold_training : {"auto", "descent", "certified"}, default="auto"
+        Of :class:`~convexnn.ConvexReLURegressorCV`.
     selection : {"min", "one_se"}, default="min"
         "min" chooses the penalty of the smallest error, averaged over the folds, and
         the largest of several. "one_se" chooses the largest penalty whose average is at
         most one standard error (of the average over the folds, at the minimum) above
         that; it gives narrower networks.
-    patience : int, default=2
+    patience : int, default=3
         Where `betas` is a number: the paths end when the average error of so many
         penalties in a row is more than 1 % above the smallest, since the smallest
         penalties take longest. None goes on to the last.
@@ -65,14 +69,8 @@ class ConvexReLUClassifierCV(PenaltyChoice, TwoLayerClassifier):
         for all processors. The result does not depend on it.
     loss, class_weight, activation, solver, cells, n_cells, fit_intercept
         Of :class:`~convexnn.ConvexReLUClassifier`.
-    tol : float, default=0.1
-        Bound on the relative duality gap, (primal - dual) / primal, of every network,
-        in [0, 1). Predictions on UCI sets hardly depend on it below the default; the
-        time does.
-    max_iter : int, default=20000
-        Largest number of iterations of the backend for each network.
-    max_neurons, solver_options, verbose
-        Of :class:`~convexnn.ConvexReLUClassifier`.
+    tol, max_iter, max_neurons, max_seconds, solver_options, verbose
+        Of :class:`~convexnn.ConvexReLURegressorCV`.
     random_state : int, RandomState instance or None, default=None
         Source of sampled cells and of searches. An int is used anew for every fold
         and for the last fit, as clones of one estimator would; otherwise one is drawn.
@@ -90,8 +88,7 @@ class ConvexReLUClassifierCV(PenaltyChoice, TwoLayerClassifier):
         weighted where sample weights are given, not by class weights; nan for folds
         whose left-out weights are all 0.
     objective_path_, gap_path_, n_neurons_path_ : ndarray of shape (n_betas, n_folds)
-        Objective, relative duality gap and number of neurons of each network on the
-        path of each fold.
+        Of the paths, as in :class:`~convexnn.ConvexReLURegressorCV`.
     classes_, coefs_, intercepts_, gates_, n_neurons_ : ndarray, list of ndarray, int
         Network of the last fit, as in :class:`~convexnn.ConvexReLUClassifier`.
     objective_, certificate_, history_, beta_max_, n_iter_ : float, object, int
@@ -105,8 +102,7 @@ class ConvexReLUClassifierCV(PenaltyChoice, TwoLayerClassifier):
     ------
     ValueError
         In `fit`, if a parameter or the data is not as described, if the training part
-        of a fold has fewer than two classes, if no fold can be scored, or if `betas` is
-        a number and beta_max is 0.
+        of a fold has fewer than two classes, or if no fold can be scored.
     AttributeError
         By `predict_proba` and `predict_log_proba` for other losses than "log_loss".
     convexnn.solvers.SolverError
@@ -115,8 +111,7 @@ class ConvexReLUClassifierCV(PenaltyChoice, TwoLayerClassifier):
     Warns
     -----
     ConvergenceWarning
-        Once for all folds, naming the penalties whose gap stays above `tol` on any of
-        them, and once for the last fit.
+        As in :class:`~convexnn.ConvexReLURegressorCV`.
 
     See Also
     --------
@@ -163,7 +158,7 @@ class ConvexReLUClassifierCV(PenaltyChoice, TwoLayerClassifier):
         n_cells=50,
         fit_intercept=True,
         tol=0.1,
-        max_iter=3,
+        max_iter=None,
         max_neurons=None,
         max_seconds=None,
         solver_options=None,
@@ -207,6 +202,9 @@ class ConvexReLUClassifierCV(PenaltyChoice, TwoLayerClassifier):
             Non-negative weights, in training and in the errors of the left-out parts.
             A weight of 2 equals a repeated row in the same fold, a weight of 0 an
             absent one.
+        **params : dict
+            `groups`, of shape (n_samples,), for splitters of groups. With metadata
+            routing enabled, whatever is requested by the splitter.
 
         Returns
         -------

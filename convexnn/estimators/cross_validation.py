@@ -55,6 +55,10 @@ _TIE = 0.02
 #: share a penalty, it is gone on with, to a share of its smallest penalty at most.
 _FALLING, _BEYOND = 0.1, 0.3
 
+#: Most rounds of a search after descents, each of which costs about as much as all
+#: folds do; and most iterations of everything else.
+_ROUNDS, _ITERATIONS = 3, 20_000
+
 #: Share of `max_seconds` that the folds may use.
 _FOLDS_SHARE = 0.5
 
@@ -63,6 +67,7 @@ CHOICE_CONSTRAINTS = {
     **PATH_CONSTRAINTS,
     **LIMIT_CONSTRAINTS,
     "cv": ["cv_object"],
+    "max_iter": [*PATH_CONSTRAINTS["max_iter"], None],
     "fold_training": [StrOptions({"auto", "descent", "certified"})],
     "patience": [Interval(Integral, 1, None, closed="left"), None],
     "selection": [StrOptions({"min", "one_se"})],
@@ -94,7 +99,11 @@ class PenaltyChoice:
         """Choose the penalty along the paths of all folds and train with it."""
         with all_or_nothing(self), time_limit(self.max_seconds):
             backend = self._backend()
-            settings = {"backend": backend, "random_state": seed_of(self.random_state)}
+            settings = {
+                "backend": backend,
+                "random_state": seed_of(self.random_state),
+                "max_iter": self._most_iterations(backend),
+            }
             routed = self._routed(params)
             X, y, weights = self._check_all(X, y, sample_weight)
             coding, own = self._code(y, weights)
@@ -160,8 +169,18 @@ class PenaltyChoice:
         """
         if self.fold_training != "auto":
             return self.fold_training == "certified"
+        return self.activation == "relu" and not self._searches(self._backend())
+
+    def _searches(self, backend):
+        """Return whether a backend searches the cells."""
         is_free = isinstance(self.cells, str) and self.cells == "auto"
-        return self.activation == "relu" and not (is_free and self._backend().search)
+        return is_free and backend.search
+
+    def _most_iterations(self, backend):
+        if self.max_iter is not None:
+            return self.max_iter
+        is_short = self._searches(backend) and not self._is_certified()
+        return _ROUNDS if is_short else _ITERATIONS
 
     def _compare(self, folds):
         """Follow the paths of all folds and return the index of the choice."""
