@@ -17,7 +17,10 @@ import numpy as np
 from .losses import LOSSES
 from .patches import Patches
 
-__all__ = ["Samples", "collect_samples"]
+__all__ = ["Samples", "collect_samples", "without_last_digits"]
+
+#: Numbers that are kept apart between 0 and 1.
+_FINEST = 2.0**36
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Samples:
         last column is the constant one (divided by `x_scale` like the others).
     y : ndarray of shape (n_distinct,) or (n_distinct, q), float64
         Weighted mean of the targets of each row, less `y_offset`, divided by
-        `y_scale`; the targets themselves for other losses than squares.
+        `y_scale`, to 36 binary digits; of repeated rows, for squares alone.
     weights : ndarray of shape (n_distinct,), float64
         Sum of the sample weights of each row, divided by `weight_scale`.
     within : float
@@ -80,6 +83,15 @@ class Samples:
 def largest(values):
     """Return ``max(abs(values))``; 1 for zeros."""
     return float(np.max(np.abs(values), initial=0.0)) or 1.0
+
+
+def without_last_digits(values):
+    """Return numbers of magnitude up to 1, rounded to multiples of 2^-36, or 1.5e-11.
+
+    Other units of the data move the last digits of normalised numbers, and the
+    steps of a search magnify any difference: rounded, they are the same numbers.
+    """
+    return np.round(values * _FINEST) / _FINEST
 
 
 def power_of_two(values):
@@ -141,7 +153,7 @@ def collect_samples(
         y_offset = float(y_offset) if y.ndim == 1 else y_offset
         y = np.where(is_constant, 0.0, (y - mean) - rest)
     y_scale = 1.0 if has_labels else largest(y)
-    y = y / y_scale
+    y = y if has_labels else without_last_digits(y / y_scale)
 
     rows, within = X, 0.0
     if loss == "squared":

@@ -24,7 +24,7 @@ from .losses import LOSSES
 from .network import ReLUNetwork
 from .program import heads_of, lengths_of, pool
 from .row_space import row_space
-from .samples import Samples
+from .samples import Samples, without_last_digits
 from .solvers import Backend, solve_program
 from .solvers.driver import cap_width
 from .solvers.registry import select_for_several_outputs
@@ -174,7 +174,7 @@ class Trainer:
             objective overflows, or there are several outputs and the backend cannot
             train these: ReLU networks need ``cells="auto"``.
         """
-        scaled = check_penalty(beta, self.samples.beta_scale)
+        scaled = self._scaled(beta)
         known = self._at_zero[1] if known is None else known
         program, point, price, known = self._reach(scaled, start, known)
         gap = point.certificate.relative_gap
@@ -236,7 +236,7 @@ class Trainer:
         found = []
         with _linear_algebra_threads().limit(limits=1, user_api="blas"):
             for beta in betas:
-                rough = path.follow(check_penalty(beta, self.samples.beta_scale))
+                rough = path.follow(self._scaled(beta))
                 units = rough.units
                 if self._space is not None:
                     units = replace(units, hidden=self._space.basis @ units.hidden)
@@ -244,6 +244,10 @@ class Trainer:
                 objective = rough.objective * self.samples.objective_scale
                 found.append(RoughNetwork(network, objective))
         return found, path.last
+
+    def _scaled(self, beta):
+        """Return a penalty in the units of the samples, without its last digits."""
+        return _rounded(check_penalty(beta, self.samples.beta_scale))
 
     @cached_property
     def _at_zero(self):
@@ -289,7 +293,7 @@ class Trainer:
     def _loss(self):
         options = {}
         if self.loss == "huber":
-            options["epsilon"] = self.epsilon / self.samples.y_scale
+            options["epsilon"] = _rounded(self.epsilon / self.samples.y_scale)
         return LOSSES[self.loss](
             self.samples.y,
             self.samples.weights,
@@ -377,3 +381,9 @@ class Trainer:
     def _rows(self):
         """The inputs as searches and descents see them."""
         return self.samples.X if self._space is None else self._space.rows
+
+
+def _rounded(number):
+    """Return a number to as many digits as normalised targets have."""
+    mantissa, exponent = np.frexp(number)
+    return float(np.ldexp(without_last_digits(mantissa), exponent))

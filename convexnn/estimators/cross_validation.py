@@ -224,11 +224,10 @@ class PenaltyChoice:
         waits = self.patience is not None and is_grid
         ahead, results, last = self.betas_, None, None
         while len(ahead):
-            stride = _STRIDE if waits or self.verbose else len(ahead)
-            found, last = work(ahead[:stride], last)
+            found, last = work(ahead[:_STRIDE], last)
             joined = found if results is None else np.concatenate([results, found], 1)
-            self._report(ahead[:stride], found)
-            results, ahead = joined, ahead[stride:]
+            self._report(ahead[:_STRIDE], found)
+            results, ahead = joined, ahead[_STRIDE:]
             if is_out_of_time() or (waits and self._only_rises(results[0])):
                 break
             if not len(ahead) and is_grid and not is_certified:

@@ -76,7 +76,7 @@ class TwoLayerEstimator(BaseEstimator):
                 previous = None
             beta_max = beyond_rounding(trainer.beta_max(), trainer.samples)
             self.beta_ = chosen_penalty(
-                self.beta, self.beta_ratio, beta_max, stacklevel=6
+                self.beta, self.beta_ratio, beta_max, stacklevel=5
             )
             trained = trainer.train(self.beta_, previous)
             if beta_max > 0:

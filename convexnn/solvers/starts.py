@@ -58,7 +58,8 @@ def random_units(architecture, X, loss, beta, m, random_state):
     atoms *= atoms
     spread = np.mean(loss.weights @ atoms)
     size = min(size, np.sqrt(0.1 * start / max(m * spread, 1e-300)))
-    return Units.from_groups(directions * size, heads)
+    # A loss of zero has no scale.
+    return Units.from_groups(directions * (size or 1.0), heads)
 
 
 def first_width(price_at_zero, beta, n):
