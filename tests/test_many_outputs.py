@@ -30,6 +30,7 @@ from convexnn.training import Trainer
 )
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.EfficiencyWarning")
 def test_scikit_learn_contract(estimator, check):
     check(estimator)
 
