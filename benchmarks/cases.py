@@ -61,9 +61,7 @@ def beta_max(X, y, random_state=0):
     optimal.
     """
     search = ConvexReLURegressor(
-        beta=100 * np.linalg.norm(y) * np.linalg.norm(X),
-        solver="active_set",
-        random_state=random_state,
+        beta_ratio=2.0, solver="active_set", random_state=random_state
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)

@@ -35,7 +35,7 @@ def cross_validate(name, n_cells, beta, *, n_folds=5, max_rows=500):
     rows = np.random.RandomState(0).permutation(len(y))[:max_rows]
     X, y = X[rows], y[rows]
     network = ConvexReLURegressor(
-        beta=beta, cells="sampled", n_cells=n_cells, random_state=0
+        beta=beta, cells="sampled", n_cells=n_cells, tol=1e-3, random_state=0
     )
     model = TransformedTargetRegressor(
         make_pipeline(StandardScaler(), network), transformer=StandardScaler()

@@ -28,8 +28,8 @@ def main():
     for name in SHIPPED:
         X, y = load_shipped(name)
         X, y = scale(X), scale(y)
-        search = ConvexReLURegressor(solver="active_set", random_state=0)
-        beta_max = search.set_params(beta=1e9).fit(X, y).beta_max_
+        search = ConvexReLURegressor(solver="active_set", tol=1e-3, random_state=0)
+        beta_max = search.set_params(beta=None, beta_ratio=2.0).fit(X, y).beta_max_
         for share in (0.1, 0.01):
             started = time.process_time()
             search.set_params(beta=share * beta_max).fit(X, y)

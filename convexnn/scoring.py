@@ -33,7 +33,7 @@ def score_fit(estimator, X, y):
     >>> from convexnn import ConvexReLURegressor
     >>> from convexnn.scoring import score_fit
     >>> X, y = load_diabetes(return_X_y=True)
-    >>> model = ConvexReLURegressor(beta=1e9, random_state=0).fit(X, y)
+    >>> model = ConvexReLURegressor(beta_ratio=2.0, random_state=0).fit(X, y)
     >>> score_fit(model, X, y)
     {'r2': 0.0, 'neurons': 0, 'relative_gap': 0.0}
     """

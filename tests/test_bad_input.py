@@ -112,11 +112,11 @@ def test_bad_data_is_refused(name):
 @pytest.mark.parametrize(
     ("parameters", "match"),
     [
-        ({"beta": 0}, r"'beta'.*\(0.0, inf\). Got 0 "),
-        ({"beta": -1.0}, r"'beta'.*\(0.0, inf\). Got -1.0 "),
-        ({"beta": np.nan}, r"'beta'.*\(0.0, inf\). Got nan "),
-        ({"beta": np.inf}, r"'beta'.*\(0.0, inf\). Got inf "),
-        ({"beta": "1"}, r"'beta'.*\(0.0, inf\). Got '1' "),
+        ({"beta": 0}, r"'beta'.*\(0.0, inf\) or None. Got 0 "),
+        ({"beta": -1.0}, r"'beta'.*\(0.0, inf\) or None. Got -1.0 "),
+        ({"beta": np.nan}, r"'beta'.*\(0.0, inf\) or None. Got nan "),
+        ({"beta": np.inf}, r"'beta'.*\(0.0, inf\) or None. Got inf "),
+        ({"beta": "1"}, r"'beta'.*\(0.0, inf\) or None. Got '1' "),
         (
             {"activation": "tanh"},
             "'activation'(?=.*'relu')(?=.*'gated_relu').*Got 'tanh'",
@@ -193,6 +193,7 @@ def test_too_many_cells_to_list_are_refused_with_count_and_limit():
         model(cells="all").fit(wide, wide[:, 0])
 
 
+@pytest.mark.filterwarnings("ignore:beta=:UserWarning")
 def test_beta_out_of_float_range_for_the_data_is_refused():
     with pytest.raises(ValueError, match="beta=1e-300 is out of range"):
         model(beta=1e-300).fit(X * 1e100, Y)
@@ -233,6 +234,7 @@ GOOD_DATA = {
 @every_backend
 @pytest.mark.parametrize("fit_intercept", [True, False])
 @pytest.mark.parametrize("name", GOOD_DATA)
+@pytest.mark.filterwarnings("ignore:beta=:UserWarning")
 def test_unusual_data_is_fitted_without_a_warning(
     name, fit_intercept, activation, solver
 ):
@@ -307,6 +309,7 @@ def test_several_targets_are_refused_for_listed_cells_of_relu_units():
 
 @every_backend
 @pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.filterwarnings("ignore:beta=:UserWarning")
 def test_columns_of_extreme_scales_leave_finite_predictions(
     activation, solver, fit_intercept
 ):
@@ -328,7 +331,9 @@ def test_columns_of_extreme_scales_leave_finite_predictions(
 @every_backend
 @pytest.mark.parametrize("beta", [1e3, 1e6, 1e300])
 def test_large_penalty_gives_the_zero_network_exactly(activation, solver, beta):
-    fitted = model(beta=beta, activation=activation, solver=solver).fit(X, Y)
+    estimator = model(beta=beta, activation=activation, solver=solver)
+    with pytest.warns(UserWarning, match=r"beta=\S+ is above beta_max="):
+        fitted = estimator.fit(X, Y)
     assert fitted.beta_max_ < beta
     assert fitted.n_neurons_ == 0
     assert fitted.certificate_.relative_gap <= 1e-12

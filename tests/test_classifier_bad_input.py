@@ -71,8 +71,8 @@ def test_bad_data_leaves_no_trace(name, is_fitted):
 @pytest.mark.parametrize(
     ("parameters", "match"),
     [
-        ({"beta": 0}, r"'beta'.*\(0.0, inf\). Got 0 "),
-        ({"beta": np.nan}, r"'beta'.*\(0.0, inf\). Got nan "),
+        ({"beta": 0}, r"'beta'.*\(0.0, inf\) or None. Got 0 "),
+        ({"beta": np.nan}, r"'beta'.*\(0.0, inf\) or None. Got nan "),
         (
             {"loss": "squared"},
             "'loss'(?=.*'log_loss')(?=.*'squared_hinge')(?=.*'hinge').*Got 'squared'",
@@ -133,6 +133,7 @@ GOOD_DATA = {
 @pytest.mark.parametrize("fit_intercept", [True, False])
 @pytest.mark.parametrize("loss", ["log_loss", "squared_hinge"])
 @pytest.mark.parametrize("name", GOOD_DATA)
+@pytest.mark.filterwarnings("ignore:beta=:UserWarning")
 def test_unusual_data_is_fitted_without_a_warning(name, loss, fit_intercept, solver):
     inputs, labels = GOOD_DATA[name]
     cells = "auto" if solver == "auto" else "sampled"

@@ -16,7 +16,9 @@ SHORT = {
     "beta_min_ratio": 0.03,
     "cv": 3,
     "patience": None,
+    "fold_training": "certified",
     "tol": 1e-3,
+    "max_iter": 20_000,
     "random_state": 0,
 }
 GATED = {"activation": "gated_relu", "n_cells": 10}
@@ -28,11 +30,15 @@ LISTED = {"cells": "sampled", "n_cells": 5}
 @parametrize_with_checks(
     [
         ConvexReLUClassifierCV(betas=(5.0,), cv=2, tol=0.1),
-        ConvexReLUClassifierCV(betas=3, cv=3, loss="squared_hinge", **LISTED),
+        ConvexReLUClassifierCV(betas=(5.0,), cv=2, fold_training="certified"),
+        ConvexReLUClassifierCV(
+            betas=3, cv=3, loss="squared_hinge", max_iter=20_000, **LISTED
+        ),
     ]
 )
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.EfficiencyWarning")
 def test_scikit_learn_contract(estimator, check):
     check(estimator)
 
@@ -60,11 +66,13 @@ def three():
     ],
     ids=["search", "hinge", "accuracy", "three"],
 )
+@pytest.mark.filterwarnings("ignore:beta=:UserWarning")
 def test_grid_search_makes_the_same_choice(data, settings, request):
     X, y = request.getfixturevalue(data)
     cv = StratifiedKFold(3, shuffle=True, random_state=1)
     model = ConvexReLUClassifierCV(**SHORT | settings | {"cv": cv}).fit(X, y)
     own = {name: value for name, value in settings.items() if name in _OWN}
+    own.setdefault("tol", SHORT["tol"])
     is_loss = model.scoring_ == "log_loss"
     search = GridSearchCV(
         ConvexReLUClassifier(random_state=0, **own),
@@ -88,7 +96,9 @@ def test_grid_search_makes_the_same_choice(data, settings, request):
 def test_attributes_are_those_of_the_refitted_network(binary):
     X, y = binary
     model = ConvexReLUClassifierCV(**SHORT, **GATED).fit(X, y)
-    single = ConvexReLUClassifier(beta=model.beta_, random_state=0, **GATED).fit(X, y)
+    single = ConvexReLUClassifier(
+        beta=model.beta_, tol=1e-3, random_state=0, **GATED
+    ).fit(X, y)
     for name in ("objective_", "n_neurons_", "certificate_", "n_iter_", "beta_max_"):
         assert getattr(model, name) == getattr(single, name)
     np.testing.assert_array_equal(model.predict_proba(X), single.predict_proba(X))
@@ -151,10 +161,11 @@ def test_weights_act_as_repetition_and_absence_in_every_fold(binary):
     assert weighted.objective_ == repeated.objective_
 
 
-def test_any_number_of_jobs_gives_the_same(binary):
+@pytest.mark.parametrize("settings", [LISTED, {"fold_training": "descent", "tol": 0.1}])
+def test_any_number_of_jobs_gives_the_same(binary, settings):
     X, y = binary
     one, two = (
-        ConvexReLUClassifierCV(**SHORT, **LISTED, n_jobs=n_jobs).fit(X, y)
+        ConvexReLUClassifierCV(**SHORT | settings, n_jobs=n_jobs).fit(X, y)
         for n_jobs in (1, 2)
     )
     # Linear algebra may use another number of threads inside a job.
@@ -185,7 +196,9 @@ ONE_CLASS = [(np.arange(10), np.arange(10, 40))]
 def test_bad_parameters_leave_the_former_fit(parameters, message):
     X = np.random.default_rng(0).standard_normal((40, 3))
     y = np.where(np.arange(40) < 10, "a", "b")
-    model = ConvexReLUClassifierCV(betas=2, cv=2, random_state=0, **GATED).fit(X, y)
+    model = ConvexReLUClassifierCV(
+        betas=2, cv=2, max_iter=20_000, random_state=0, **GATED
+    ).fit(X, y)
     model.set_params(**parameters)
     before = dict(vars(model))
     with pytest.raises(ValueError, match=message):

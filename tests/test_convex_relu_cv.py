@@ -15,6 +15,13 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from convexnn import ConvexReLURegressor, ConvexReLURegressorCV
 from convexnn.datasets import make_relu_teacher
 
+#: Folds by certified paths, and what their tests were written for.
+CERTIFIED = {
+    "fold_training": "certified",
+    "patience": 5,
+    "tol": 1e-3,
+    "max_iter": 20_000,
+}
 SEARCH = {"solver": "active_set"}
 GIVEN = {"solver": "fista", "n_cells": 10}
 GATED = {"activation": "gated_relu", "n_cells": 20}
@@ -23,12 +30,20 @@ GATED = {"activation": "gated_relu", "n_cells": 20}
 @parametrize_with_checks(
     [
         ConvexReLURegressorCV(betas=3, beta_min_ratio=0.1, cv=3, tol=0.05),
-        ConvexReLURegressorCV(betas=3, cv=3, solver="interior_point", n_cells=5),
-        ConvexReLURegressorCV(betas=3, cv=3, activation="gated_relu", n_cells=5),
+        ConvexReLURegressorCV(
+            betas=3, cv=3, solver="interior_point", n_cells=5, max_iter=20_000
+        ),
+        ConvexReLURegressorCV(
+            betas=3, cv=3, activation="gated_relu", n_cells=5, max_iter=20_000
+        ),
+        ConvexReLURegressorCV(
+            betas=3, beta_min_ratio=0.1, cv=3, tol=0.05, fold_training="certified"
+        ),
     ]
 )
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.EfficiencyWarning")
 def test_scikit_learn_contract(estimator, check):
     check(estimator)
 
@@ -48,15 +63,16 @@ def grid_search(model, network, cv, scoring="neg_mean_squared_error"):
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore:beta=:UserWarning")
 @pytest.mark.parametrize("load", [load_diabetes, load_wine, load_linnerud])
 @pytest.mark.parametrize("kind", [SEARCH, GATED], ids=["search", "gated"])
 def test_grid_search_makes_the_same_choice(load, kind):
     X, y = standardised(load)
     cv = KFold(3, shuffle=True, random_state=1)
     model = ConvexReLURegressorCV(
-        betas=5, beta_min_ratio=0.1, cv=cv, random_state=1, **kind
+        betas=5, beta_min_ratio=0.1, cv=cv, random_state=1, **CERTIFIED, **kind
     ).fit(X, y)
-    network = ConvexReLURegressor(random_state=1, **kind)
+    network = ConvexReLURegressor(tol=1e-3, random_state=1, **kind)
     search = grid_search(model, network, cv).fit(X, y)
     assert model.beta_ == search.best_params_["beta"]
     scores = -search.cv_results_["mean_test_score"]
@@ -64,6 +80,7 @@ def test_grid_search_makes_the_same_choice(load, kind):
     np.testing.assert_array_equal(model.predict(X), search.predict(X))
 
 
+@pytest.mark.filterwarnings("ignore:beta=:UserWarning")
 def test_near_ties_are_settled_from_scratch():
     """Along this dense path, warm starts alone would choose another penalty."""
     X, y = standardised(load_diabetes)
@@ -75,19 +92,23 @@ def test_near_ties_are_settled_from_scratch():
         activation="gated_relu",
         n_cells=50,
         random_state=1,
+        **CERTIFIED,
     ).fit(X, y)
-    network = ConvexReLURegressor(activation="gated_relu", n_cells=50, random_state=1)
+    network = ConvexReLURegressor(
+        activation="gated_relu", n_cells=50, tol=1e-3, random_state=1
+    )
     search = grid_search(model, network, cv).fit(X, y)
     assert model.beta_ == search.best_params_["beta"]
 
 
+@pytest.mark.filterwarnings("ignore:beta=:UserWarning")
 def test_weighted_grid_search_makes_the_same_choice(teacher):
     X, y = teacher
     weights = np.random.default_rng(0).uniform(0, 2, len(y))
-    model = ConvexReLURegressorCV(betas=8, cv=3, random_state=0, **GATED)
+    model = ConvexReLURegressorCV(betas=8, cv=3, random_state=0, **CERTIFIED, **GATED)
     model.fit(X, y, sample_weight=weights)
     with sklearn.config_context(enable_metadata_routing=True):
-        network = ConvexReLURegressor(random_state=0, **GATED)
+        network = ConvexReLURegressor(tol=1e-3, random_state=0, **GATED)
         network.set_fit_request(sample_weight=True)
         scorer = get_scorer("neg_mean_squared_error")
         scorer = scorer.set_score_request(sample_weight=True)
@@ -103,8 +124,11 @@ def test_weighted_grid_search_makes_the_same_choice(teacher):
 
 def test_attributes_are_those_of_the_refitted_network(teacher):
     X, y = teacher
-    model = ConvexReLURegressorCV(betas=5, cv=4, random_state=0, **GATED).fit(X, y)
-    single = ConvexReLURegressor(beta=model.beta_, random_state=0, **GATED).fit(X, y)
+    settings = {"betas": 5, "cv": 4, "random_state": 0, **CERTIFIED, **GATED}
+    model = ConvexReLURegressorCV(**settings).fit(X, y)
+    single = ConvexReLURegressor(
+        beta=model.beta_, tol=1e-3, random_state=0, **GATED
+    ).fit(X, y)
     for name in ("objective_", "n_neurons_", "certificate_", "n_iter_", "beta_max_"):
         assert getattr(model, name) == getattr(single, name)
     np.testing.assert_array_equal(model.gates_, single.gates_)
@@ -118,10 +142,9 @@ def test_attributes_are_those_of_the_refitted_network(teacher):
 
 def test_one_standard_error_takes_the_largest_penalty_within_it(teacher):
     X, y = teacher
-    model = ConvexReLURegressorCV(betas=12, cv=5, random_state=0, **GATED).fit(X, y)
-    rule = ConvexReLURegressorCV(
-        betas=12, cv=5, random_state=0, selection="one_se", **GATED
-    ).fit(X, y)
+    settings = {"betas": 12, "cv": 5, "random_state": 0, **CERTIFIED, **GATED}
+    model = ConvexReLURegressorCV(**settings).fit(X, y)
+    rule = ConvexReLURegressorCV(selection="one_se", **settings).fit(X, y)
     np.testing.assert_array_equal(model.mse_path_, rule.mse_path_)
     mean = rule.mse_path_.mean(axis=1)
     best = mean.argmin()
@@ -132,15 +155,15 @@ def test_one_standard_error_takes_the_largest_penalty_within_it(teacher):
     assert rule.n_neurons_ < model.n_neurons_
 
 
+@pytest.mark.parametrize("fold_training", ["certified", "descent"])
 @pytest.mark.parametrize("kind", [SEARCH, GIVEN, GATED], ids=["search", "given", "g"])
-def test_any_number_of_jobs_gives_the_same(teacher, kind):
-    fits = [
-        ConvexReLURegressorCV(
-            betas=3, beta_min_ratio=0.3, cv=3, n_jobs=n_jobs, random_state=0, **kind
-        ).fit(*teacher)
+def test_any_number_of_jobs_gives_the_same(teacher, kind, fold_training):
+    settings = {"betas": 3, "beta_min_ratio": 0.3, "cv": 3, "random_state": 0}
+    settings |= CERTIFIED | {"fold_training": fold_training} | kind
+    one, two = (
+        ConvexReLURegressorCV(n_jobs=n_jobs, **settings).fit(*teacher)
         for n_jobs in (1, 2)
-    ]
-    one, two = fits
+    )
     # Linear algebra may use another number of threads inside a job.
     np.testing.assert_allclose(one.mse_path_, two.mse_path_, rtol=1e-3)
     assert one.beta_ == two.beta_
@@ -158,7 +181,8 @@ def test_weights_act_as_repetition_and_absence_in_every_fold(teacher):
             (np.flatnonzero(folds != k), np.flatnonzero(folds == k)) for k in range(3)
         ]
 
-    model = ConvexReLURegressorCV(betas=5, tol=1e-6, random_state=0, **GATED)
+    settings = CERTIFIED | {"betas": 5, "tol": 1e-6, "random_state": 0} | GATED
+    model = ConvexReLURegressorCV(**settings)
     weighted = sklearn.clone(model).set_params(cv=splits(fold))
     weighted.fit(X, y, sample_weight=weights)
     repeated = sklearn.clone(model).set_params(cv=splits(fold[rows]))
@@ -170,7 +194,7 @@ def test_weights_act_as_repetition_and_absence_in_every_fold(teacher):
 def test_folds_without_weight_to_score_do_not_count(teacher):
     X, y = teacher
     weights = np.where(np.arange(len(y)) < 20, 0.0, 1.0)
-    model = ConvexReLURegressorCV(betas=4, cv=3, random_state=0, **GATED)
+    model = ConvexReLURegressorCV(betas=4, cv=3, random_state=0, **CERTIFIED, **GATED)
     model.fit(X, y, sample_weight=weights)
     assert np.isnan(model.mse_path_[:, 0]).all()
     mean = model.mse_path_[:, 1:].mean(axis=1)
@@ -179,7 +203,7 @@ def test_folds_without_weight_to_score_do_not_count(teacher):
 
 def test_one_warning_for_all_folds_and_one_for_the_last_fit(teacher):
     model = ConvexReLURegressorCV(
-        betas=[0.1, 1e4], cv=3, max_iter=1, random_state=0, **GIVEN
+        betas=[0.1, 1e4], cv=3, random_state=0, **CERTIFIED | {"max_iter": 1}, **GIVEN
     )
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -208,7 +232,9 @@ def test_one_warning_for_all_folds_and_one_for_the_last_fit(teacher):
 def test_bad_parameters_leave_the_former_fit(teacher, parameters, weights, message):
     X, y = teacher
     weights = np.where(np.arange(60) < 20, 0.0, 1.0) if weights else None
-    model = ConvexReLURegressorCV(betas=2, cv=2, random_state=0, **GATED).fit(X, y)
+    model = ConvexReLURegressorCV(
+        betas=2, cv=2, max_iter=20_000, random_state=0, **GATED
+    ).fit(X, y)
     model.set_params(**parameters)
     before = dict(vars(model))
     with pytest.raises(ValueError, match=message):
@@ -221,9 +247,10 @@ def test_paths_end_where_errors_only_rise():
     rng = np.random.default_rng(0)
     X = rng.standard_normal((40, 3))
     y = X[:, 0] + 2 * rng.standard_normal(40)
-    settings = {"betas": 24, "cv": 3, "random_state": 0, **GATED}
-    whole = ConvexReLURegressorCV(patience=None, **settings).fit(X, y)
-    model = ConvexReLURegressorCV(patience=3, **settings).fit(X, y)
+    settings = {"betas": 24, "cv": 3, "random_state": 0, **CERTIFIED, **GATED}
+    settings["patience"] = 3
+    whole = ConvexReLURegressorCV(**settings | {"patience": None}).fit(X, y)
+    model = ConvexReLURegressorCV(**settings).fit(X, y)
     n_tried = len(model.betas_)
     assert len(whole.betas_) == 24
     assert 4 <= n_tried < 24
@@ -232,5 +259,5 @@ def test_paths_end_where_errors_only_rise():
     assert model.beta_ == model.betas_[mean.argmin()]
     assert (mean[-3:] > mean.min() * 1.01).all()
     assert (whole.mse_path_[n_tried:].mean(axis=1) > mean.min()).all()
-    given = ConvexReLURegressorCV(patience=3, **settings | {"betas": whole.betas_})
+    given = ConvexReLURegressorCV(**settings | {"betas": whole.betas_})
     assert len(given.fit(X, y).betas_) == 24

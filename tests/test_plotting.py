@@ -67,13 +67,13 @@ def test_search_over_something_else_is_refused():
 
 def fitted_cv(**parameters):
     X, y = make_relu_teacher(60, 3, noise=0.1, random_state=0)
-    return ConvexReLURegressorCV(
-        betas=4, beta_min_ratio=0.1, cv=3, n_cells=10, random_state=0, **parameters
-    ).fit(X, y)
+    settings = {"betas": 4, "beta_min_ratio": 0.1, "cv": 3, "n_cells": 10}
+    settings |= {"tol": 1e-3, "max_iter": 20_000, "random_state": 0}
+    return ConvexReLURegressorCV(**settings | parameters).fit(X, y)
 
 
 def test_path_display_draws_the_folds_of_an_estimator():
-    model = fitted_cv(activation="gated_relu")
+    model = fitted_cv(activation="gated_relu", fold_training="certified")
     display = RegularizationPathDisplay.from_estimator(model, title="teacher")
     errors, neurons, objective, gap = display.axes_
     for axes, values in (
@@ -93,6 +93,21 @@ def test_path_display_draws_the_folds_of_an_estimator():
     assert errors.get_title() == "teacher"
 
 
+@pytest.mark.parametrize("activation", ["relu", "gated_relu"])
+def test_path_display_has_no_gaps_of_descents(activation):
+    model = fitted_cv(activation=activation, fold_training="descent")
+    display = RegularizationPathDisplay.from_estimator(model)
+    assert display.gaps is None
+    errors, neurons, objective = display.axes_
+    drawn = errors.lines[0].get_ydata()
+    np.testing.assert_array_equal(drawn, model.mse_path_.mean(axis=1))
+    drawn = neurons.lines[0].get_ydata()
+    np.testing.assert_array_equal(drawn, model.n_neurons_path_.mean(axis=1))
+    assert objective.get_ylabel() == "objective"
+    with pytest.raises(ValueError, match=r"axes must be 3 .* got 2"):
+        display.plot(axes=display.axes_[:2])
+
+
 def test_path_display_draws_a_path_and_calls_an_estimate_one():
     X, y = make_relu_teacher(60, 3, noise=0.1, random_state=0)
     path = relu_path(
@@ -107,6 +122,8 @@ def test_path_display_draws_a_path_and_calls_an_estimate_one():
         display.plot(axes=display.axes_[:2])
 
 
+# A gap of 0 is reached up to rounding only.
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_path_display_survives_a_path_of_zero_networks():
     X, y = make_relu_teacher(60, 3, noise=0.1, random_state=0)
     path = relu_path(X, y, betas=[1e5], tol=0.0, random_state=0)
@@ -138,7 +155,7 @@ def test_displays_refuse_what_they_cannot_draw():
         ConvergenceDisplay.from_estimator(ConvexReLURegressor())
     with pytest.raises(ValueError, match=r"history_, got a fitted StandardScaler"):
         ConvergenceDisplay.from_estimator(StandardScaler().fit(X))
-    model = ConvexReLURegressor(beta=1e4, random_state=0).fit(X, y)
+    model = ConvexReLURegressor(beta_ratio=2.0, random_state=0).fit(X, y)
     with pytest.raises(
         ValueError, match=r"must be a ConvexReLURegressorCV or .*, got Conv"
     ):

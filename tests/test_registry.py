@@ -141,7 +141,7 @@ def test_backend_cannot_change_the_users_options(data):
 
     register_backend("mine", solve, options=None)
     options = {"a": 1}
-    model(solver="mine", solver_options=options, beta=1e6).fit(*data)
+    model(solver="mine", solver_options=options, beta=None, beta_ratio=2.0).fit(*data)
     assert options == {"a": 1}
 
 

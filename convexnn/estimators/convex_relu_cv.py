@@ -135,7 +135,7 @@ class ConvexReLURegressorCV(PenaltyChoice, TwoLayerRegressor):
     >>> from convexnn import ConvexReLURegressorCV
     >>> X, y = load_diabetes(return_X_y=True)
     >>> model = ConvexReLURegressorCV(
-    ...     betas=3, beta_min_ratio=0.1, cv=3, random_state=0
+    ...     betas=3, beta_min_ratio=0.01, cv=3, random_state=0
     ... ).fit(scale(X), y)
     >>> model.mse_path_.shape
     (3, 3)

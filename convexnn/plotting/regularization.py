@@ -24,8 +24,10 @@ class RegularizationPathDisplay:
     ----------
     betas : ndarray of shape (n_betas,)
         Penalties.
-    n_neurons, objectives, gaps : ndarray of shape (n_betas,) or (n_betas, n_folds)
-        Widths, objectives and relative duality gaps of the networks.
+    n_neurons, objectives : ndarray of shape (n_betas,) or (n_betas, n_folds)
+        Widths and objectives of the networks.
+    gaps : ndarray of shape (n_betas,) or (n_betas, n_folds), or None
+        Relative duality gaps; None for networks of descents, which have none.
     tol : float
         Bound on the gaps that was asked for.
     is_estimate : bool
@@ -42,7 +44,8 @@ class RegularizationPathDisplay:
     figure_ : matplotlib.figure.Figure
         Figure of the last plot.
     axes_ : tuple of matplotlib.axes.Axes
-        Axes of the error (where there is one), the neurons, the objective, the gap.
+        Axes of the error, the neurons, the objective, and the gap; of those that there
+        are.
 
     See Also
     --------
@@ -57,7 +60,11 @@ class RegularizationPathDisplay:
     >>> from convexnn.plotting import RegularizationPathDisplay
     >>> X, y = load_diabetes(return_X_y=True)
     >>> model = ConvexReLURegressorCV(
-    ...     betas=4, cv=2, cells="sampled", n_cells=5, random_state=0
+    ...     betas=4,
+    ...     beta_min_ratio=0.1,
+    ...     cv=2,
+    ...     fold_training="certified",
+    ...     random_state=0,
     ... )
     >>> display = RegularizationPathDisplay.from_estimator(model.fit(X, y))
     >>> [axes.get_ylabel() for axes in display.axes_]
@@ -95,8 +102,9 @@ class RegularizationPathDisplay:
         ----------
         estimator : ConvexReLURegressorCV or ConvexReLUClassifierCV
             Fitted estimator.
-        axes : sequence of four matplotlib.axes.Axes, default=None
-            Where to draw; a new figure by default.
+        axes : sequence of matplotlib.axes.Axes, default=None
+            Where to draw, four for folds that were certified, else three; a new figure
+            by default.
         title : str, default=None
             Title of the first axes.
 
@@ -110,7 +118,7 @@ class RegularizationPathDisplay:
         sklearn.exceptions.NotFittedError
             If the estimator is not fitted.
         ValueError
-            If it has no paths, or `axes` are not four.
+            If it has no paths, or `axes` are not as many as there are panels.
         """
         check_is_fitted(estimator)
         errors, name = _errors_of(estimator)
@@ -118,7 +126,7 @@ class RegularizationPathDisplay:
             betas=estimator.betas_,
             n_neurons=estimator.n_neurons_path_,
             objectives=estimator.objective_path_,
-            gaps=estimator.gap_path_,
+            gaps=getattr(estimator, "gap_path_", None),
             tol=estimator.tol,
             is_estimate=estimator.certificate_.is_estimate,
             errors=errors,
@@ -166,7 +174,8 @@ class RegularizationPathDisplay:
         Parameters
         ----------
         axes : sequence of matplotlib.axes.Axes, default=None
-            Where to draw: four axes with errors, else three. A new figure by default.
+            Where to draw: axes for the neurons and the objectives, before them for
+            errors and after them for gaps if there are any. A new figure by default.
         title : str, default=None
             Title of the first axes.
 
@@ -182,7 +191,9 @@ class RegularizationPathDisplay:
         """
         import matplotlib.pyplot as plt
 
-        panels = [self._draw_neurons, self._draw_objectives, self._draw_gaps]
+        panels = [self._draw_neurons, self._draw_objectives]
+        if self.gaps is not None:
+            panels.append(self._draw_gaps)
         if self.errors is not None:
             panels.insert(0, self._draw_errors)
         if axes is None:

@@ -42,7 +42,7 @@ class BetaSearchDisplay:
     >>> from convexnn.scoring import score_fit
     >>> X, y = load_diabetes(return_X_y=True)
     >>> search = GridSearchCV(
-    ...     ConvexReLURegressor(random_state=0), {"beta": [1e3, 1e4]},
+    ...     ConvexReLURegressor(random_state=0), {"beta": [100.0, 300.0]},
     ...     scoring=score_fit, refit="r2", cv=2,
     ... ).fit(X, y)
     >>> display = BetaSearchDisplay.from_search(search)

@@ -130,7 +130,7 @@ def register_backend(
     ...     return Solution(U=np.zeros(program.shape), n_iter=1)
     >>> register_backend("zero", solve_zero)
     >>> X, y = np.array([[0.0], [1.0], [2.0]]), np.array([1.0, 0.0, 1.0])
-    >>> model = ConvexReLURegressor(beta=10.0, solver="zero", random_state=0).fit(X, y)
+    >>> model = ConvexReLURegressor(beta_ratio=2.0, solver="zero").fit(X, y)
     >>> model.n_neurons_, model.certificate_.gap
     (0, 0.0)
     """
