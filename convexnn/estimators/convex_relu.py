@@ -43,7 +43,7 @@ class ConvexReLURegressor(TwoLayerRegressor):
         of squares, so it grows with the number of samples, and linearly with the
         scale of the targets and with that of the inputs; `beta_max_` is the value from
         which on the network is constant. None for ``beta_ratio * beta_max_``.
-    beta_ratio : float, default=0.01
+    beta_ratio : float, default=0.007
         Penalty divided by `beta_max_`, in (0, inf), where `beta` is None. It needs no
         knowledge of the data: in other units of y, with all rows repeated and, without
         `fit_intercept`, in other units of all of X, predictions are the same. With
@@ -196,7 +196,7 @@ class ConvexReLURegressor(TwoLayerRegressor):
         self,
         beta=None,
         *,
-        beta_ratio=0.01,
+        beta_ratio=0.007,
         loss="squared",
         epsilon=1.35,
         activation="relu",
