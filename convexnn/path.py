@@ -13,6 +13,7 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from .architectures import ARCHITECTURES
+from .estimators.limit import LIMIT_CONSTRAINTS, warn_of_time
 from .estimators.penalty import beyond_rounding
 from .estimators.validation import (
     REGRESSION_CONSTRAINTS,
@@ -25,6 +26,7 @@ from .estimators.validation import (
 )
 from .samples import collect_samples
 from .solvers import select_backend
+from .time_limit import is_out_of_time, time_limit
 from .training import Trainer
 
 __all__ = ["PATH_CONSTRAINTS", "ReLUPath", "beta_grid", "choose_betas", "relu_path"]
@@ -120,6 +122,7 @@ class ReLUPath:
     {
         **PATH_CONSTRAINTS,
         **REGRESSION_CONSTRAINTS,
+        **LIMIT_CONSTRAINTS,
         "sample_weight": ["array-like", None],
     },
     prefer_skip_nested_validation=True,
@@ -141,6 +144,7 @@ def relu_path(
     tol=1e-3,
     max_iter=20_000,
     max_neurons=None,
+    max_seconds=None,
     solver_options=None,
     verbose=0,
     random_state=None,
@@ -181,6 +185,9 @@ def relu_path(
         Largest number of iterations of the backend for each network.
     max_neurons, solver_options, verbose, random_state
         Of :class:`~convexnn.ConvexReLURegressor`.
+    max_seconds : float, default=None
+        Limit in seconds of wall time, in (0, inf); None for none. The path ends with
+        the penalty at which it is reached.
 
     Returns
     -------
@@ -197,7 +204,8 @@ def relu_path(
     Warns
     -----
     ConvergenceWarning
-        Once, naming the penalties whose gap stays above `tol`.
+        Once, naming the penalties whose gap stays above `tol`, and once if
+        `max_seconds` ended the path.
 
     Examples
     --------
@@ -228,15 +236,21 @@ def relu_path(
         verbose=verbose,
         random_state=seed_of(random_state),
     )
-    path, _ = trace(trainer, choose_betas(trainer, betas, beta_min_ratio))
+    betas = choose_betas(trainer, betas, beta_min_ratio)
+    with time_limit(max_seconds):
+        path, _ = trace(trainer, betas, may_stop=True)
+    if len(path.betas) < len(betas):
+        reached = f"{len(path.betas)} of {len(betas)} penalties were trained at"
+        warn_of_time(max_seconds, reached, "or leave out small betas", stacklevel=4)
     warn_of_gaps(path.betas, path.gaps, tol, stacklevel=4)
     return path
 
 
-def trace(trainer, betas, *, is_warm=True, previous=None):
+def trace(trainer, betas, *, is_warm=True, previous=None, may_stop=False):
     """Return the path of a trainer, each network started from the one before.
 
-    With it comes what was trained last, for `previous` of a path that goes on.
+    With it comes what was trained last, for `previous` of a path that goes on. A path
+    that may stop does so when time is up.
     """
     trained, seconds = [], []
     for beta in betas:
@@ -247,8 +261,10 @@ def trace(trainer, betas, *, is_warm=True, previous=None):
             previous = trainer.train(beta, previous.network, previous.known)
         trained.append(previous)
         seconds.append(time.process_time() - started)
+        if may_stop and is_out_of_time():
+            break
     path = ReLUPath(
-        betas=np.asarray(betas, dtype=float),
+        betas=np.asarray(betas[: len(trained)], dtype=float),
         networks=tuple(one.network for one in trained),
         certificates=tuple(one.certificate for one in trained),
         gaps=np.array([one.gap for one in trained]),

@@ -72,7 +72,14 @@ def test_solvers_agree_with_cvxpy_on_given_cells(solver, loss, has_cones, interc
 def test_search_is_below_the_descents_of_wide_networks(loss):
     X, y, weights = make_data(2, loss, n=50)
     samples = collect_samples(X, y, weights, loss=loss)
-    trainer = Trainer(samples, select_backend("auto", "relu"), loss=loss, epsilon=0.3)
+    trainer = Trainer(
+        samples,
+        select_backend("auto", "relu"),
+        loss=loss,
+        epsilon=0.3,
+        # The bound is an estimate: with fewer starts some seeds miss a direction.
+        solver_options={"n_starts": 1024},
+    )
     beta = 0.05 * trainer.beta_max()
     trained = trainer.train(beta)
     assert trained.gap <= 1e-3

@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_diabetes
 from sklearn.exceptions import ConvergenceWarning
 
 from convexnn import ConvexReLURegressor, relu_path
@@ -170,3 +171,10 @@ def test_networks_for_constant_targets_are_constant(kind, constant, teacher):
 def test_zero_inputs_have_a_grid_from_one(teacher):
     X, y = teacher
     assert beta_grid(0 * X, y, random_state=0, fit_intercept=False)[0] == 1
+
+
+def test_a_path_without_time_ends_after_a_penalty():
+    X, y = load_diabetes(return_X_y=True)
+    with pytest.warns(ConvergenceWarning, match=r"max_seconds=.*1 of 5 penalties"):
+        path = relu_path(X, y, betas=5, max_seconds=1e-9, random_state=0)
+    assert len(path.networks) == len(path.betas) == len(path.gaps) == 1

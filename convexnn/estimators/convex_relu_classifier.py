@@ -45,7 +45,7 @@ class ConvexReLUClassifier(TwoLayerClassifier):
         Penalty on the weights of both layers, in (0, inf). It weighs against a *sum*
         of losses, so it grows with the number of samples; `beta_max_` is the value
         from which on the network is constant. None for ``beta_ratio * beta_max_``.
-    beta_ratio : float, default=0.03
+    beta_ratio : float, default=0.05
         Penalty divided by `beta_max_`, in (0, inf), where `beta` is None, as in
         :class:`~convexnn.ConvexReLURegressor`.
     loss : {"log_loss", "squared_hinge", "hinge"}, default="log_loss"
@@ -170,7 +170,7 @@ class ConvexReLUClassifier(TwoLayerClassifier):
         self,
         beta=None,
         *,
-        beta_ratio=0.03,
+        beta_ratio=0.05,
         loss="log_loss",
         class_weight=None,
         activation="relu",
