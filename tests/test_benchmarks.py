@@ -392,3 +392,14 @@ def test_uci_ranks_and_critical_difference(uci):
     runs = pytest.importorskip("uci_picture").groups
     assert runs([1.0, 1.5, 2.0, 4.0], 1.1) == [(0, 2)]
     assert runs([1.0, 1.5, 2.4, 4.0], 1.0) == [(0, 1), (1, 2)]
+
+
+def test_descents_and_certified_folds_are_compared(uci, tmp_path):
+    comparison = pytest.importorskip("fold_training")
+    comparison.main(["--output", str(tmp_path), "--sets", "diabetes"])
+    with open(tmp_path / "data" / "fold_training.csv", newline="") as file:
+        (row,) = csv.DictReader(file)
+    for kind in ("descent", "certified"):
+        assert 0.003 <= float(row[f"{kind}: share"]) <= 1
+        assert 0.3 < float(row[f"{kind}: score"]) < 0.6
+    assert (tmp_path / "images" / "fold_training.png").stat().st_size > 1000
