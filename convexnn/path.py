@@ -164,8 +164,9 @@ def relu_path(
 
     Parameters
     ----------
-    X : array-like of shape (n_samples, n_features)
-        Inputs, dense and finite, scaled as they are to be: nothing is standardised.
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Inputs, finite, scaled as they are to be: nothing is standardised. Sparse ones
+        are made dense.
     y : array-like of shape (n_samples,) or (n_samples, n_targets)
         Targets, finite.
     betas : int or array-like of shape (n_betas,), default=100

@@ -154,6 +154,8 @@ class ConvexReLURegressor(TwoLayerRegressor):
         If the relative duality gap stays above `tol`.
     UserWarning
         If `beta` is a number above `beta_max_` or below 1e-5 of it.
+    EfficiencyWarning
+        In `fit`, if X is sparse: it is made dense, up to 1e8 entries.
 
     See Also
     --------
@@ -237,8 +239,8 @@ class ConvexReLURegressor(TwoLayerRegressor):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Inputs, dense and finite.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs, finite; sparse ones are made dense.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Targets, finite; several where all cells are searched, or gates are
             fixed. A single column is read as a vector, with a DataConversionWarning.

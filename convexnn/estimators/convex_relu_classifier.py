@@ -121,6 +121,8 @@ class ConvexReLUClassifier(TwoLayerClassifier):
         If the relative duality gap stays above `tol`.
     UserWarning
         If `beta` is a number above `beta_max_` or below 1e-5 of it.
+    EfficiencyWarning
+        In `fit`, if X is sparse: it is made dense, up to 1e8 entries.
 
     See Also
     --------
@@ -211,8 +213,8 @@ class ConvexReLUClassifier(TwoLayerClassifier):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Inputs, dense and finite.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs, finite; sparse ones are made dense.
         y : array-like of shape (n_samples,)
             Labels: whole numbers, booleans or strings.
         sample_weight : array-like of shape (n_samples,), default=None

@@ -194,8 +194,8 @@ class ConvexReLUClassifierCV(PenaltyChoice, TwoLayerClassifier):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Inputs, dense and finite.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs, finite; sparse ones are made dense.
         y : array-like of shape (n_samples,)
             Labels: whole numbers, booleans or strings.
         sample_weight : array-like of shape (n_samples,), default=None

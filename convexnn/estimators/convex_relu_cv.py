@@ -201,8 +201,8 @@ class ConvexReLURegressorCV(PenaltyChoice, TwoLayerRegressor):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Inputs, dense and finite.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs, finite; sparse ones are made dense.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Targets, finite; several where all cells are searched, or gates are
             fixed. A single column is read as a vector, with a DataConversionWarning.

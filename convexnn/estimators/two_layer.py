@@ -200,8 +200,8 @@ class TwoLayerRegressor(RegressorMixin, TwoLayerEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Inputs, dense and finite.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs, finite; sparse ones are made dense.
 
         Returns
         -------
@@ -240,8 +240,8 @@ class TwoLayerClassifier(ClassifierMixin, TwoLayerEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Inputs, dense and finite.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs, finite; sparse ones are made dense.
 
         Returns
         -------
@@ -256,8 +256,8 @@ class TwoLayerClassifier(ClassifierMixin, TwoLayerEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Inputs, dense and finite.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs, finite; sparse ones are made dense.
 
         Returns
         -------
@@ -273,8 +273,8 @@ class TwoLayerClassifier(ClassifierMixin, TwoLayerEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Inputs, dense and finite.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs, finite; sparse ones are made dense.
 
         Returns
         -------
@@ -289,8 +289,8 @@ class TwoLayerClassifier(ClassifierMixin, TwoLayerEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Inputs, dense and finite.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs, finite; sparse ones are made dense.
 
         Returns
         -------
