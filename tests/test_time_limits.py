@@ -35,6 +35,9 @@ REGRESSORS = {
     "given blocks": ThreeLayerConvexRegressor(2, **GIVEN),
     "few blocks": ThreeLayerConvexRegressor(2, max_subnetworks=2, **GIVEN),
     "blocks of cvxpy": ThreeLayerConvexRegressor(2, solver="cvxpy", **GIVEN),
+    "searched filters": ConvexCNNRegressor(
+        filter_shape=2, formulation="global", random_state=0
+    ),
     "filters": ConvexCNNRegressor(
         filter_shape=2, formulation="global", solver="newton", **GIVEN
     ),
