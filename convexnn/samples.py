@@ -20,7 +20,7 @@ from .patches import Patches
 __all__ = ["Samples", "collect_samples", "without_last_digits"]
 
 #: Numbers that are kept apart between 0 and 1.
-_FINEST = 2.0**36
+_FINEST = 2.0**40
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Samples:
         last column is the constant one (divided by `x_scale` like the others).
     y : ndarray of shape (n_distinct,) or (n_distinct, q), float64
         Weighted mean of the targets of each row, less `y_offset`, divided by
-        `y_scale`, to 36 binary digits; of repeated rows, for squares alone.
+        `y_scale`, to 40 binary digits; of repeated rows, for squares alone.
     weights : ndarray of shape (n_distinct,), float64
         Sum of the sample weights of each row, divided by `weight_scale`.
     within : float
@@ -86,7 +86,7 @@ def largest(values):
 
 
 def without_last_digits(values):
-    """Return numbers of magnitude up to 1, rounded to multiples of 2^-36, or 1.5e-11.
+    """Return numbers of magnitude up to 1, rounded to multiples of 2^-40, or 1e-12.
 
     Other units of the data move the last digits of normalised numbers, and the
     steps of a search magnify any difference: rounded, they are the same numbers.

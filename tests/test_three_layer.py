@@ -339,9 +339,9 @@ def test_certify_refuses_what_it_cannot_read(arguments, match):
 @pytest.mark.parametrize(
     "estimator",
     [
-        ConvexReLUClassifier(beta=5.0, random_state=0),
+        ConvexReLUClassifier(random_state=0),
         ThreeLayerConvexClassifier(2, cells="sampled", n_cells=3),
-        ConvexReLURegressor(beta=5.0, loss="huber", random_state=0),
+        ConvexReLURegressor(loss="huber", random_state=0),
         ConvexCNNRegressor(filter_shape=2, random_state=0),
     ],
 )
@@ -355,7 +355,7 @@ def test_certify_refuses_estimators_with_other_objectives(estimator):
 
 
 def test_certify_refuses_several_targets():
-    several = ConvexReLURegressor(beta=5.0, random_state=0)
+    several = ConvexReLURegressor(random_state=0)
     several.fit(X, np.column_stack([Y, -Y]))
     with pytest.raises(ValueError, match="of one target"):
         certify(several, X, Y, beta=5.0)

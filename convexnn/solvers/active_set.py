@@ -47,8 +47,9 @@ _ZERO = "the zero network is optimal"
 #: Rounds after which the search ends, whatever `max_iter` allows.
 _MOST_ROUNDS = 60
 
-#: Rounds without progress after which the search ends.
-_PATIENCE = 5
+#: Rounds without progress after which the search ends, and after which it makes the
+#: effort of tight tolerances.
+_PATIENCE, _ENOUGH = 5, 2
 
 #: Smoothing and most steps of the descents from random units, and after a polish of
 #: several outputs.
@@ -478,6 +479,9 @@ class _Search:
             self.n_waited = 0
         else:
             self.n_waited += 1
+        if self.n_waited >= _ENOUGH:
+            self.effort = CLOSE
+            self.pricer.n_exact = CLOSE.n_exact
         self._last = (self.primal, max(self.dual, dual))
 
     def _program(self, units):

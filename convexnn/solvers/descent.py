@@ -20,9 +20,9 @@ __all__ = ["Objective", "Units", "descend"]
 #: Smoothing from which on single precision is exact enough; so it is without any.
 _COARSE = 0.003
 
-#: Ratio of the sizes of columns from which on descents divide by them, and size below
-#: which, relative to the largest, a column is rounding.
-_UNEVEN, _NOTHING = 100.0, 1e-13
+#: Size of a column, as a multiple of the median, from which on descents divide by it,
+#: and size below which, relative to the largest, a column is rounding.
+_UNEVEN, _NOTHING = 30.0, 1e-13
 
 #: Steps over which the rate of decrease is measured.
 _WINDOW = 10
@@ -227,15 +227,18 @@ class Objective:
 
 
 def _sizes(X):
-    """Return what columns are divided by: ones, unless their sizes are far apart.
+    """Return what columns are divided by: ones, but for columns that dwarf the others.
 
     Quasi-Newton steps hardly move the weights of columns that are far smaller than
-    others, although these may be all that tells the rows apart.
+    some other, although these may be all that tells the rows apart.
     """
     sizes = np.sqrt(np.mean(X * X, axis=0))
-    sizes = np.where(sizes > _NOTHING * sizes.max(initial=0.0), sizes, 1.0)
-    is_even = sizes.max(initial=1.0) <= _UNEVEN * sizes.min(initial=1.0)
-    return np.ones(X.shape[1]) if is_even else sizes.astype(np.float32).astype(float)
+    known = sizes[sizes > _NOTHING * sizes.max(initial=0.0)]
+    if not len(known):
+        return np.ones(X.shape[1])
+    usual = np.quantile(known, 0.5, method="lower")
+    ratios = np.where(sizes > _UNEVEN * usual, sizes / usual, 1.0)
+    return ratios.astype(np.float32).astype(float)
 
 
 def descend(

@@ -64,7 +64,9 @@ class Pricer:
         self.n_exact = n_exact
         self.remembered = np.zeros((X.shape[1], 0))
         self._white = whitening(X)
-        self._single = X.astype(np.float32)
+        # In these units the digits of single precision are the same in any others.
+        unit = float(np.abs(X).max(initial=0.0)) or 1.0
+        self._single = (X / unit).astype(np.float32)
         self._thinning = -(-len(X) // _MANY_ROWS)
 
     def remember(self, direction):

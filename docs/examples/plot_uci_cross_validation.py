@@ -38,7 +38,7 @@ FOLDS = KFold(5, shuffle=True, random_state=0)
 
 def fit_convex(X, y):
     """Choose beta on the folds, by descents, and train and certify the network."""
-    network = ConvexReLURegressorCV(cv=FOLDS, random_state=0)
+    network = ConvexReLURegressorCV(cv=FOLDS, n_jobs=2, random_state=0)
     return make_pipeline(StandardScaler(), network).fit(X, y)
 
 
@@ -48,7 +48,7 @@ def search_mlp(X, y):
         StandardScaler(), MLPRegressor(max_iter=300, random_state=0)
     )
     parameters = {
-        "mlpregressor__alpha": [1e-2, 1.0, 10.0],
+        "mlpregressor__alpha": [0.1, 10.0],
         "mlpregressor__learning_rate_init": [1e-3, 1e-2],
     }
     with warnings.catch_warnings():
