@@ -11,6 +11,7 @@ An architecture offers
   directions of output weights there and at random, a network's output, smoothed, fewer
   inputs, and a bound on the price;
 - ``program(X, loss, beta, cells)``: the finite convex program over given cells;
+- ``network(units, offset, samples)``: the network of units that descents led to;
 - ``recover(program, U, samples)``: the network of a point of that program;
 - ``locate(program, network, samples)``: a point of the program from a network.
 

@@ -93,8 +93,8 @@ class ConvexReLURegressor(TwoLayerRegressor):
         are then trained again; the certificate keeps bounding networks of any width.
     max_seconds : float, default=None
         Limit of the fit in seconds of wall time, in (0, inf); None for none. At its end
-        the best network so far is kept, with its true gap. Results then depend on the
-        machine.
+        the best network so far is kept, with its true gap; a pricing that has begun is
+        ended first. Results then depend on the machine.
     warm_start : bool, default=False
         Start from the network of the previous fit, if it has the same activation and
         number of features.
