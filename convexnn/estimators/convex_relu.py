@@ -45,9 +45,10 @@ class ConvexReLURegressor(TwoLayerRegressor):
         which on the network is constant. None for ``beta_ratio * beta_max_``.
     beta_ratio : float, default=0.007
         Penalty divided by `beta_max_`, in (0, inf), where `beta` is None. It needs no
-        knowledge of the data: in other units of y, with all rows repeated and, without
-        `fit_intercept`, in other units of all of X, predictions are the same. With
-        biases the last does not hold, as the unit of their column of ones stays.
+        knowledge of the data: in other units of y and with all rows repeated,
+        predictions are the same; without `fit_intercept` also in other units of all of
+        X, to what `tol` leaves open. With biases that does not hold, as the unit of
+        their column of ones stays.
         Smaller ones follow the data more closely and take longer: 0.1 to 0.01 suits
         noisy targets, 0.01 to 0.001 exact ones.
     loss : {"squared", "huber"}, default="squared"

@@ -48,7 +48,7 @@ class ConvexReLURegressorCV(PenaltyChoice, TwoLayerRegressor):
     fold_training : {"auto", "descent", "certified"}, default="auto"
         What judges a penalty on the folds. "descent": networks of 100 plain units that
         a few quasi-Newton steps lead from penalty to penalty, without pricing, polish
-        or gap. They find the place of the best penalty for about a hundredth of the
+        or gap. They find the place of the best penalty for a small part of the
         price, and predict a little worse than the network that is kept. "certified":
         networks trained to `tol`, as the one that is kept. "auto": descents, but for
         ReLU networks over listed `cells`, which descents do not keep to.

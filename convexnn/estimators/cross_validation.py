@@ -1,8 +1,8 @@
 """Choice of the penalty along paths over the training parts of folds.
 
-Folds are judged by descents, which cost about a hundredth of certified optima and find
-the same penalty to within a step or so, or by certified paths; the network that is
-kept is trained and certified at the penalty chosen, on all the data.
+Folds are judged by descents, which cost a small part of certified optima and find about
+the same penalty, or by certified paths; the network that is kept is trained and
+certified at the penalty chosen, on all the data.
 """
 
 from __future__ import annotations

@@ -167,6 +167,9 @@ class Objective:
         self.X = (X / self.sizes).astype(np.float32)
         if is_exact:
             self.X = self.X.astype(np.float64)
+        # The penalty is that of the weights of the inputs as they are.
+        by_column = np.repeat(1 / self.sizes**2, shape[0])
+        self.decay = np.append(by_column, np.ones(int(np.prod(shape))))
         self.loss = loss
         self.width = 0.0
         self.offset = None
@@ -188,7 +191,7 @@ class Objective:
     def _split(self, flat):
         size = self.X.shape[1] * self.shape[0]
         hidden = flat[:size].reshape(self.X.shape[1], self.shape[0])
-        return hidden, flat[size : size + np.prod(self.shape)].reshape(self.shape)
+        return hidden, flat[size:].reshape(self.shape)
 
     def output(self, flat):
         """Return the network's output, without intercept, in double precision."""
@@ -202,10 +205,9 @@ class Objective:
 
     def at_intercepts(self, flat):
         """Return the same with the intercepts as the last entries of the vector."""
-        q = self.shape[1] if len(self.shape) == 2 else 1
-        weights, offset = flat[:-q], flat[-q:]
+        weights, offset = np.split(flat, [self.decay.size])
         z, pull = self._linearise(weights)
-        offset = offset if len(self.shape) == 2 else offset[0]
+        offset = offset.reshape(self.shape[1:])
         value, v = self.loss.evaluate_at(z, offset)
         value, gradient = self._with_penalty(weights, value, pull, v)
         return value, np.append(gradient, -v.sum(axis=0))
@@ -216,14 +218,11 @@ class Objective:
 
     def _with_penalty(self, flat, value, pull, v):
         by_hidden, by_output = pull(v.astype(self.X.dtype, copy=False))
-        # The penalty is that of the weights of the inputs as they are.
-        hidden, output = self._split(flat)
-        hidden = hidden / (self.sizes * self.sizes)[:, None]
-        decay = np.concatenate([hidden.reshape(-1), output.reshape(-1)])
-        gradient = self.beta * decay
+        gradient = self.beta * (self.decay * flat)
+        penalty = 0.5 * float(flat @ gradient)
         gradient[: by_hidden.size] -= by_hidden.reshape(-1)
         gradient[by_hidden.size :] -= by_output.reshape(-1)
-        return float(value) + 0.5 * self.beta * float(flat @ decay), gradient
+        return float(value) + penalty, gradient
 
 
 def _sizes(X):

@@ -1,9 +1,9 @@
 """Networks of plain units along descending penalties, by a few descents at each.
 
 No pricing, no polish, no certificate: what such networks predict tells where along a
-path of penalties the best one lies, for about a hundredth of what the optima there
-cost. Each penalty begins with the units of the one before; units that have died
-come back as small random ones.
+path of penalties the best one lies, for a small part of what the optima there cost.
+Each penalty begins with the units of the one before; units that have died come back as
+small random ones.
 """
 
 from __future__ import annotations
