@@ -39,9 +39,9 @@ from decoder_cases import (
 from two_layer_tables import show
 
 import convexnn
-from convexnn.encoder import DecodingProblem
-from convexnn.solvers.decoding import middle_start
-from convexnn.solvers.decoding_descent import largest_curvature
+from convexnn.decoding.decode import middle_start
+from convexnn.decoding.descent import largest_curvature
+from convexnn.decoding.encoder import DecodingProblem
 
 #: Squared relative errors below this count as recovered.
 RECOVERED = 1e-10

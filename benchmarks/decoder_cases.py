@@ -11,9 +11,9 @@ import warnings
 import numpy as np
 
 from convexnn import CenteredGDDecoder
-from convexnn.encoder import DecodingProblem
-from convexnn.solvers.decoding import Settings, decode
-from convexnn.tail_quantities import tail_quantities
+from convexnn.decoding.decode import Settings, decode
+from convexnn.decoding.encoder import DecodingProblem
+from convexnn.decoding.tail_quantities import tail_quantities
 
 __all__ = [
     "SOLVERS",

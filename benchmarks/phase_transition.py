@@ -24,8 +24,8 @@ from sklearn.utils.parallel import Parallel, delayed
 from two_layer_tables import show
 
 from convexnn import ConvexCNNRegressor
+from convexnn.filters.program import in_recovery_cone
 from convexnn.plotting import PhaseTransitionDisplay
-from convexnn.relaxation import in_recovery_cone
 
 mpl.use("agg")
 from matplotlib import pyplot as plt

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from convexnn.filters.backends import select_relaxation_backend, solve_relaxation
+from convexnn.filters.program import RelaxationProgram
 from convexnn.patches import Patches, patch_grid
-from convexnn.relaxation import RelaxationProgram
 from convexnn.solvers import SolverError
-from convexnn.solvers.relaxation import select_relaxation_backend, solve_relaxation
 
 __all__ = ["descend", "draw", "relative_error", "relax"]
 

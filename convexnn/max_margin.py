@@ -21,7 +21,7 @@ import numpy as np
 from .architectures import ARCHITECTURES
 from .cells import enumerate_cells, given_cells
 from .certificate import Certificate, feasible_point, price_groups
-from .estimators.validation import check_gates, check_samples
+from .checks import check_gates, check_samples
 from .network import ReLUNetwork
 from .program import ConvexProgram
 from .samples import Samples, power_of_two

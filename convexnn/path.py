@@ -13,9 +13,7 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from .architectures import ARCHITECTURES
-from .estimators.limit import LIMIT_CONSTRAINTS, warn_of_time
-from .estimators.penalty import beyond_rounding
-from .estimators.validation import (
+from .checks import (
     REGRESSION_CONSTRAINTS,
     TRAINING_CONSTRAINTS,
     Interval,
@@ -24,6 +22,8 @@ from .estimators.validation import (
     check_weights,
     validate_params,
 )
+from .estimators.limit import LIMIT_CONSTRAINTS, warn_of_time
+from .estimators.penalty import beyond_rounding
 from .samples import collect_samples
 from .solvers import select_backend
 from .time_limit import is_out_of_time, time_limit

@@ -12,8 +12,8 @@ from threadpoolctl import threadpool_limits
 
 from .architectures.three_layer import ThreeLayerNetwork, ThreeLayerReLU
 from .certificate import Certificate
+from .checks import check_block_gates, check_objective, check_penalty
 from .estimators.penalty import beyond_rounding
-from .estimators.validation import check_block_gates, check_objective, check_penalty
 from .history import Clock, History
 from .losses import LOSSES
 from .samples import Samples

@@ -18,7 +18,7 @@ from .architectures.gated_relu import OpenGates
 from .architectures.recovery import program_directions
 from .cells import enumerate_cells, given_cells, sample_cells
 from .certificate import Certificate, price_groups
-from .estimators.validation import check_gates, check_objective, check_penalty
+from .checks import check_gates, check_objective, check_penalty
 from .history import History
 from .losses import LOSSES
 from .network import ReLUNetwork

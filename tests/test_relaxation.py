@@ -3,21 +3,21 @@
 import numpy as np
 import pytest
 
-from convexnn.patches import Patches, patch_grid
-from convexnn.relaxation import (
-    RelaxationProgram,
-    data_direction,
-    in_recovery_cone,
-    moment_filter,
-)
-from convexnn.solvers import SolverError, relaxation_highs
-from convexnn.solvers.relaxation import (
+from convexnn.filters.backends import (
     RELAXATION_BACKENDS,
     UnboundedError,
     judged,
     select_relaxation_backend,
     solve_relaxation,
 )
+from convexnn.filters.program import (
+    RelaxationProgram,
+    data_direction,
+    in_recovery_cone,
+    moment_filter,
+)
+from convexnn.patches import Patches, patch_grid
+from convexnn.solvers import SolverError, relaxation_highs
 
 BETAS = {"quadratic": 0.02, "linear": None, "naive": 0.0}
 PAIRS = [

@@ -15,18 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
 from ..architectures import ConvolutionalReLU
-from ..filter_training import FilterTrainer
-from ..network import ConvolutionalReLUNetwork
-from ..patches import Patches, patch_grid
-from ..samples import collect_samples
-from ..solvers import select_backend
-from ..solvers.relaxation import select_relaxation_backend
-from ..time_limit import OUT_OF_TIME, time_limit
-from ..training import Trainer
-from .limit import LIMIT_CONSTRAINTS, warn_of_time
-from .penalty import PENALTY_CONSTRAINTS, beyond_rounding, chosen_penalty
-from .two_layer import warn_of_gap
-from .validation import (
+from ..checks import (
     DIRECTIONS,
     TRAINING_CONSTRAINTS,
     Integral,
@@ -41,6 +30,17 @@ from .validation import (
     fit_context,
     validate_data,
 )
+from ..filters.backends import select_relaxation_backend
+from ..filters.trainer import FilterTrainer
+from ..network import ConvolutionalReLUNetwork
+from ..patches import Patches, patch_grid
+from ..samples import collect_samples
+from ..solvers import select_backend
+from ..time_limit import OUT_OF_TIME, time_limit
+from ..training import Trainer
+from .limit import LIMIT_CONSTRAINTS, warn_of_time
+from .penalty import PENALTY_CONSTRAINTS, beyond_rounding, chosen_penalty
+from .two_layer import warn_of_gap
 
 __all__ = ["ConvexCNNRegressor"]
 
@@ -244,7 +244,7 @@ class ConvexCNNRegressor(
 
     See Also
     --------
-    convexnn.relaxation.in_recovery_cone : Decides whether (9) returns a filter.
+    convexnn.filters.program.in_recovery_cone : Decides whether (9) returns a filter.
 
     Notes
     -----

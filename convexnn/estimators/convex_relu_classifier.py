@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from ..checks import CLASSIFICATION_CONSTRAINTS, TRAINING_CONSTRAINTS, fit_context
 from .limit import LIMIT_CONSTRAINTS
 from .penalty import PENALTY_CONSTRAINTS
 from .two_layer import TwoLayerClassifier
-from .validation import CLASSIFICATION_CONSTRAINTS, TRAINING_CONSTRAINTS, fit_context
 
 __all__ = ["ConvexReLUClassifier"]
 

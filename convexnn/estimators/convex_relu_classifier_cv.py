@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from ..checks import CLASSIFICATION_CONSTRAINTS, StrOptions, fit_context
 from .cross_validation import CHOICE_CONSTRAINTS, PenaltyChoice
 from .two_layer import TwoLayerClassifier
-from .validation import CLASSIFICATION_CONSTRAINTS, StrOptions, fit_context
 
 __all__ = ["ConvexReLUClassifierCV"]
 

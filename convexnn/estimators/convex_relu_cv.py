@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from ..checks import REGRESSION_CONSTRAINTS, fit_context
 from .cross_validation import CHOICE_CONSTRAINTS, PenaltyChoice
 from .two_layer import TwoLayerRegressor
-from .validation import REGRESSION_CONSTRAINTS, fit_context
 
 __all__ = ["ConvexReLURegressorCV"]
 

@@ -20,19 +20,19 @@ from sklearn.utils.metadata_routing import (
 )
 from sklearn.utils.parallel import Parallel, delayed
 
-from ..path import PATH_CONSTRAINTS, choose_betas, seed_of, trace, warn_of_gaps
-from ..time_limit import is_out_of_time, seconds_left, time_limit
-from ..training import Trainer
-from .coding import LabelCoding, NumberCoding
-from .limit import LIMIT_CONSTRAINTS
-from .penalty import beyond_rounding
-from .validation import (
+from ..checks import (
     Integral,
     Interval,
     StrOptions,
     all_or_nothing,
     is_routing_enabled,
 )
+from ..path import PATH_CONSTRAINTS, choose_betas, seed_of, trace, warn_of_gaps
+from ..time_limit import is_out_of_time, seconds_left, time_limit
+from ..training import Trainer
+from .coding import LabelCoding, NumberCoding
+from .limit import LIMIT_CONSTRAINTS
+from .penalty import beyond_rounding
 
 __all__ = ["CHOICE_CONSTRAINTS", "PenaltyChoice"]
 

@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from .validation import Interval, Real
+from ..checks import Interval, Real
 
 __all__ = ["LIMIT_CONSTRAINTS", "warn_of_time"]
 

@@ -6,8 +6,8 @@ import warnings
 
 import numpy as np
 
+from ..checks import Interval, Real
 from ..program import pool
-from .validation import Interval, Real
 
 __all__ = ["PENALTY_CONSTRAINTS", "beyond_rounding", "chosen_penalty"]
 

@@ -7,9 +7,7 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ..architectures.three_layer import ThreeLayerNetwork
-from ..time_limit import time_limit
-from .three_layer_base import ThreeLayerEstimator
-from .validation import (
+from ..checks import (
     all_or_nothing,
     check_objective,
     check_range,
@@ -18,6 +16,8 @@ from .validation import (
     fit_context,
     validate_data,
 )
+from ..time_limit import time_limit
+from .three_layer_base import ThreeLayerEstimator
 
 __all__ = ["ThreeLayerConvexRegressor"]
 

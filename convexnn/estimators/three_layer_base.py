@@ -7,12 +7,12 @@ import warnings
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 
+from ..checks import TRAINING_CONSTRAINTS, Integral, Interval, StrOptions
 from ..samples import collect_samples
 from ..three_layer_training import BLOCK_SOLVERS, ThreeLayerTrainer
 from ..time_limit import OUT_OF_TIME
 from .limit import LIMIT_CONSTRAINTS, warn_of_time
 from .penalty import PENALTY_CONSTRAINTS, chosen_penalty
-from .validation import TRAINING_CONSTRAINTS, Integral, Interval, StrOptions
 
 __all__ = ["ThreeLayerEstimator"]
 

@@ -10,11 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..architectures.three_layer import ThreeLayerNetwork
 from ..certificate import Certificate
-from ..time_limit import time_limit
-from .coding import LabelCoding, class_weights
-from .three_layer_base import ThreeLayerEstimator
-from .two_layer import has_probabilities
-from .validation import (
+from ..checks import (
     CLASSIFICATION_CONSTRAINTS,
     all_or_nothing,
     check_labelled_samples,
@@ -23,6 +19,10 @@ from .validation import (
     fit_context,
     validate_data,
 )
+from ..time_limit import time_limit
+from .coding import LabelCoding, class_weights
+from .three_layer_base import ThreeLayerEstimator
+from .two_layer import has_probabilities
 
 __all__ = ["ThreeLayerConvexClassifier"]
 

@@ -11,6 +11,14 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ..architectures import ARCHITECTURES, SEVERAL_OUTPUTS
+from ..checks import (
+    all_or_nothing,
+    check_labelled_samples,
+    check_range,
+    check_samples,
+    check_weights,
+    validate_data,
+)
 from ..network import GatedReLUNetwork, ReLUNetwork
 from ..samples import collect_samples
 from ..solvers import select_backend
@@ -19,14 +27,6 @@ from ..training import Trainer
 from .coding import LabelCoding, NumberCoding, class_weights
 from .limit import warn_of_time
 from .penalty import beyond_rounding, chosen_penalty
-from .validation import (
-    all_or_nothing,
-    check_labelled_samples,
-    check_range,
-    check_samples,
-    check_weights,
-    validate_data,
-)
 
 __all__ = [
     "TwoLayerClassifier",

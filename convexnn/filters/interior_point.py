@@ -19,9 +19,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
+from ..solvers.solution import SolverError
 from ..time_limit import OUT_OF_TIME, is_out_of_time
-from .relaxation import FilterPoint
-from .solution import SolverError
+from .backends import FilterPoint
 
 __all__ = ["solve"]
 

@@ -16,7 +16,7 @@ from functools import cached_property
 import numpy as np
 from scipy.optimize import nnls
 
-from .patches import Patches, patch_grid
+from ..patches import Patches, patch_grid
 
 __all__ = [
     "Judgement",
@@ -92,7 +92,7 @@ class RelaxationProgram:
 
     >>> import numpy as np
     >>> from convexnn.patches import Patches, patch_grid
-    >>> from convexnn.relaxation import RelaxationProgram, data_direction
+    >>> from convexnn.filters.program import RelaxationProgram, data_direction
     >>> X = np.random.default_rng(0).standard_normal((40, 3))
     >>> w = np.array([1.0, -2.0, 0.5])
     >>> patches = Patches(X, patch_grid(3))
@@ -319,7 +319,7 @@ def in_recovery_cone(
     Examples
     --------
     >>> import numpy as np
-    >>> from convexnn.relaxation import in_recovery_cone
+    >>> from convexnn.filters.program import in_recovery_cone
     >>> X = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]])
     >>> in_recovery_cone(X, w=[1.0, 1.0], direction=[2.0, 1.0])
     True

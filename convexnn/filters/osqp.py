@@ -6,8 +6,8 @@ import numpy as np
 import osqp
 from scipy import sparse
 
-from .relaxation import FilterPoint
-from .solution import SolverError
+from ..solvers.solution import SolverError
+from .backends import FilterPoint
 
 __all__ = ["solve"]
 

@@ -47,7 +47,7 @@ def minimize_by_pivoting(matrix, gradient, lower, upper):
     Examples
     --------
     >>> import numpy as np
-    >>> from convexnn.solvers.box_quadratic import minimize_by_pivoting
+    >>> from convexnn.decoding.box_quadratic import minimize_by_pivoting
     >>> H, one = np.array([[2.0, 1.0], [1.0, 2.0]]), np.ones(2)
     >>> minimize_by_pivoting(H, np.array([-6.0, 0.0]), -one, one).round(12).tolist()
     [1.0, -0.5]
@@ -118,7 +118,7 @@ def minimize_by_conjugate_gradients(
     Examples
     --------
     >>> import numpy as np
-    >>> from convexnn.solvers.box_quadratic import minimize_by_conjugate_gradients
+    >>> from convexnn.decoding.box_quadratic import minimize_by_conjugate_gradients
     >>> H, one = np.array([[2.0, 1.0], [1.0, 2.0]]), np.ones(2)
     >>> point, _ = minimize_by_conjugate_gradients(
     ...     lambda v: H @ v, np.array([-6.0, 0.0]), -one, one, tol=1e-12,

@@ -7,8 +7,8 @@ import warnings
 import cvxpy
 import numpy as np
 
-from .relaxation import FilterPoint
-from .solution import SolverError
+from ..solvers.solution import SolverError
+from .backends import FilterPoint
 
 __all__ = ["solve"]
 

@@ -7,10 +7,10 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from ..relaxation import Judgement, RelaxationProgram
+from ..solvers.registry import Backend
+from ..solvers.solution import SolverError
 from ..time_limit import is_out_of_time
-from .registry import Backend
-from .solution import SolverError
+from .program import Judgement, RelaxationProgram
 
 __all__ = [
     "NO_SOLUTION",
@@ -76,7 +76,7 @@ class UnboundedError(SolverError):
 
 
 def _backend(name, expresses, *requires):
-    place = f"convexnn.solvers.relaxation_{name}:solve"
+    place = f"convexnn.filters.{name}:solve"
     return Backend(name, place, frozenset(expresses), requires)
 
 
@@ -119,7 +119,7 @@ def select_relaxation_backend(name, kind):
 
     Examples
     --------
-    >>> from convexnn.solvers.relaxation import select_relaxation_backend
+    >>> from convexnn.filters.backends import select_relaxation_backend
     >>> select_relaxation_backend("auto", "naive").name
     'osqp'
     """

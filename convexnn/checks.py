@@ -23,7 +23,7 @@ from sklearn.utils.validation import (
     column_or_1d,
 )
 
-from ..architectures import ARCHITECTURES
+from .architectures import ARCHITECTURES
 
 __all__ = [
     "CLASSIFICATION_CONSTRAINTS",
@@ -130,7 +130,7 @@ def as_dense(X, *, is_told=True):
     Examples
     --------
     >>> from scipy.sparse import eye_array
-    >>> from convexnn.estimators.validation import as_dense
+    >>> from convexnn.checks import as_dense
     >>> as_dense(eye_array(2), is_told=False)
     array([[1., 0.],
            [0., 1.]])

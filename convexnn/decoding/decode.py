@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from .decoding_descent import AcceleratedSteps, GradientSteps, descend
-from .decoding_newton import decode_newton, finish_on_kinks
+from .descent import AcceleratedSteps, GradientSteps, descend
+from .newton import decode_newton, finish_on_kinks
 
 __all__ = [
     "SOLVERS",
@@ -166,7 +166,7 @@ def choose_solver(name, shape):
 
     Examples
     --------
-    >>> from convexnn.solvers.decoding import choose_solver
+    >>> from convexnn.decoding.decode import choose_solver
     >>> choose_solver("auto", (200, 100)), choose_solver("auto", (4000, 2000))
     ('newton', 'newton_cg')
     """

@@ -15,23 +15,23 @@ from joblib import effective_n_jobs
 from sklearn.utils import check_random_state
 from sklearn.utils.parallel import Parallel, delayed
 
-from .patches import Patches, PatchGrid
-from .relaxation import (
-    RelaxationProgram,
-    data_direction,
-    draw_direction,
-    moment_filter,
-)
-from .solvers.refinement import Refined, refine_filter
-from .solvers.registry import Backend
-from .solvers.relaxation import (
+from ..patches import Patches, PatchGrid
+from ..solvers.registry import Backend
+from ..time_limit import is_out_of_time
+from .backends import (
     NO_SOLUTION,
     Relaxed,
     UnboundedError,
     judged,
     solve_relaxation,
 )
-from .time_limit import is_out_of_time
+from .program import (
+    RelaxationProgram,
+    data_direction,
+    draw_direction,
+    moment_filter,
+)
+from .refinement import Refined, refine_filter
 
 __all__ = ["FilterTrainer", "TrainedFilter"]
 
@@ -67,7 +67,7 @@ class TrainedFilter:
     relaxation_value : float
         Value of the last program, (8) to be minimised or (9) to be maximised.
     violation : float
-        How far that is from solved: :class:`~convexnn.relaxation.Judgement`.
+        How far that is from solved: :class:`~convexnn.filters.program.Judgement`.
     direction : ndarray of shape (p,)
         Direction of that program.
     n_restarts : int
@@ -121,7 +121,7 @@ class FilterTrainer:
     grid : PatchGrid
         Where the patches lie.
     backend : Backend
-        From :func:`~convexnn.solvers.relaxation.select_relaxation_backend`.
+        From :func:`~convexnn.filters.backends.select_relaxation_backend`.
     beta : float or None
         Weight of the linear term; None for its limit at 0.
     direction : {"data", "gaussian", "antithetic"} or ndarray of shape (p,)
@@ -341,7 +341,7 @@ class FilterTrainer:
 
         A filter without a residual is known to solve it.
 
-        See :func:`~convexnn.relaxation.data_direction`.
+        See :func:`~convexnn.filters.program.data_direction`.
         """
         w = attempt.refined.w
         active = self._patches.responses(w) > 0

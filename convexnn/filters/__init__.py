@@ -1,0 +1,1 @@
+"""One shared filter: its relaxation, the backends of it, training and refinement."""
