@@ -24,10 +24,10 @@ from scipy.optimize import minimize
 from scipy.special import expit
 from sklearn.preprocessing import scale
 
-from convexnn.datasets import load_folder, load_shipped
-from convexnn.samples import collect_samples
+from convexnn.data.datasets import load_folder, load_shipped
+from convexnn.data.samples import collect_samples
 from convexnn.solvers import select_backend
-from convexnn.training import Trainer
+from convexnn.training.trainer import Trainer
 
 SETS = (
     "acute-inflammation",

@@ -13,8 +13,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import scale
 
 from convexnn import ConvexReLURegressor
-from convexnn.cells import sample_cells
-from convexnn.datasets import load_folder, load_shipped
+from convexnn.data.datasets import load_folder, load_shipped
+from convexnn.programs.cells import sample_cells
 
 __all__ = ["SETS", "beta_max", "draw_cells", "load"]
 

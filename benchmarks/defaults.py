@@ -23,7 +23,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from convexnn import ConvexReLURegressor
-from convexnn.datasets import SHIPPED, load_shipped
+from convexnn.data.datasets import SHIPPED, load_shipped
 
 CELLS = (10, 25, 50, 100, 200)
 BETAS = (0.3, 1.0, 3.0, 10.0, 30.0)

@@ -30,7 +30,7 @@ from results import write_environment, write_table
 from two_layer_tables import show
 
 from convexnn import ConvexCNNRegressor
-from convexnn.datasets import load_images, rotate_images
+from convexnn.data.datasets import load_images, rotate_images
 
 mpl.use("agg")
 from matplotlib import pyplot as plt

@@ -27,7 +27,7 @@ from sklearn.preprocessing import scale
 from two_layer_tables import show
 
 from convexnn import ConvexReLURegressor
-from convexnn.datasets import make_relu_teacher
+from convexnn.data.datasets import make_relu_teacher
 
 ROWS = (2_000, 6_000, 20_000, 60_000, 200_000)
 N_FEATURES, N_NEURONS, N_STARTS, N_ARRAYS = 50, 20, 256, 8

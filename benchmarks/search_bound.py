@@ -16,7 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import scale
 
 from convexnn import ConvexReLURegressor
-from convexnn.datasets import SHIPPED, load_shipped
+from convexnn.data.datasets import SHIPPED, load_shipped
 
 
 def main():

@@ -37,7 +37,7 @@ from threadpoolctl import threadpool_limits
 from three_layer_peers import N_UNITS, adam, best_of, lbfgs, sgd, tuned_step
 
 from convexnn import ThreeLayerConvexRegressor
-from convexnn.datasets import load_folder
+from convexnn.data.datasets import load_folder
 
 mpl.use("agg")
 from matplotlib import pyplot as plt

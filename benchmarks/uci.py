@@ -32,7 +32,7 @@ from sklearn.model_selection import train_test_split
 from threadpoolctl import threadpool_limits
 from uci_methods import INNER, METHODS, NAMES, OURS, make_method, versions
 
-from convexnn.datasets import load_folder, load_shipped
+from convexnn.data.datasets import load_folder, load_shipped
 
 SPLITS, TRAINING, QUICK_ROWS = 3, 2 / 3, 100
 

@@ -15,8 +15,8 @@ from .estimators import (
     ThreeLayerConvexClassifier,
     ThreeLayerConvexRegressor,
 )
-from .network_certificate import certify
-from .path import relu_path
+from .training.certify import certify
+from .training.path import relu_path
 
 __all__ = [
     "CenteredGDDecoder",

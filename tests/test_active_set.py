@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from convexnn import ConvexReLURegressor
 from convexnn.architectures import ReLU
-from convexnn.cells import enumerate_cells
-from convexnn.certificate import price_groups
-from convexnn.datasets import load_shipped, make_relu_teacher
-from convexnn.losses import SquaredLoss
-from convexnn.pricing import (
+from convexnn.data.datasets import load_shipped, make_relu_teacher
+from convexnn.programs.cells import enumerate_cells
+from convexnn.programs.certificate import price_groups
+from convexnn.programs.losses import SquaredLoss
+from convexnn.search.climbing import (
     PLAIN,
     SMOOTHED,
     climb,
@@ -21,7 +21,7 @@ from convexnn.pricing import (
     relu_price_bound,
     whitening,
 )
-from convexnn.solvers.descent import Units, descend
+from convexnn.search.descent import Units, descend
 
 SEARCH = {"solver": "active_set", "tol": 1e-3, "random_state": 0}
 
@@ -98,7 +98,7 @@ def test_a_cell_that_climbing_missed_is_found_by_the_proof(monkeypatch):
     def blind(architecture, X, v, starts, **options):
         return climb(architecture, X, v, starts[:, -1:], n_steps=1, **options)
 
-    monkeypatch.setattr("convexnn.solvers.pricer.climb", blind)
+    monkeypatch.setattr("convexnn.search.pricer.climb", blind)
     found = ConvexReLURegressor(beta=0.3, **SEARCH).fit(X, y)
     assert found.certificate_.scope == "all"
     assert found.certificate_.dual <= expected.objective_

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from convexnn.architectures import ARCHITECTURES, ConvolutionalReLU
-from convexnn.cells import sample_cells
-from convexnn.certificate import feasible_point
-from convexnn.datasets import make_relu_teacher
-from convexnn.losses import SquaredLoss
-from convexnn.patches import Patches, patch_grid
-from convexnn.samples import collect_samples
+from convexnn.data.datasets import make_relu_teacher
+from convexnn.data.patches import Patches, patch_grid
+from convexnn.data.samples import collect_samples
+from convexnn.programs.cells import sample_cells
+from convexnn.programs.certificate import feasible_point
+from convexnn.programs.losses import SquaredLoss
 from convexnn.solvers import select_backend
-from convexnn.training import Trainer
+from convexnn.training.trainer import Trainer
 
 CASES = [(name, bias) for name in ARCHITECTURES for bias in (True, False)]
 

@@ -11,7 +11,7 @@ from sklearn.linear_model import Ridge
 
 from convexnn import ConvexReLURegressor
 from convexnn.architectures.three_layer import ThreeLayerNetwork
-from convexnn.cells import activation_patterns
+from convexnn.programs.cells import activation_patterns
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 BETA = 2.0

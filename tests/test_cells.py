@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from convexnn.cells import (
+from convexnn.programs.cells import (
     activation_patterns,
     count_bound,
     enumerate_cells,

@@ -6,17 +6,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from convexnn.cells import sample_cells
-from convexnn.certificate import (
+from convexnn.programs.cells import sample_cells
+from convexnn.programs.certificate import (
     Certificate,
     Prices,
     certify,
     feasible_point,
     price_groups,
 )
-from convexnn.cones import project_on_cone
-from convexnn.losses import SquaredLoss
-from convexnn.program import ConvexProgram
+from convexnn.programs.cones import project_on_cone
+from convexnn.programs.losses import SquaredLoss
+from convexnn.programs.program import ConvexProgram
 
 PROPERTY = settings(deadline=None, max_examples=40, derandomize=True)
 SEEDS = st.integers(0, 100_000)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import nnls
 
-from convexnn.cones import project_on_cone
+from convexnn.programs.cones import project_on_cone
 
 PROPERTY = settings(deadline=None, max_examples=40, derandomize=True)
 

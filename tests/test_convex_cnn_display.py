@@ -5,7 +5,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from convexnn.datasets import load_images, rotate_images
+from convexnn.data.datasets import load_images, rotate_images
 from convexnn.plotting import PhaseTransitionDisplay
 
 mpl.use("Agg")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.optimize import least_squares
 
+from convexnn.data.patches import Patches, patch_grid
 from convexnn.filters.refinement import refine_filter, scale_filter
-from convexnn.patches import Patches, patch_grid
 
 
 def problem(n=40, k=3, p=4, noise=0.5, seed=0):

@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from convexnn import ConvexReLURegressor
-from convexnn.datasets import make_relu_teacher
+from convexnn.data.datasets import make_relu_teacher
 
 ACTIVATIONS = ("relu", "gated_relu")
 

@@ -13,7 +13,7 @@ from sklearn.preprocessing import scale
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from convexnn import ConvexReLURegressor, ConvexReLURegressorCV
-from convexnn.datasets import make_relu_teacher
+from convexnn.data.datasets import make_relu_teacher
 
 #: Folds by certified paths, and what their tests were written for.
 CERTIFIED = {

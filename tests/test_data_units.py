@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from convexnn import ConvexReLUClassifier, ConvexReLURegressor, ConvexReLURegressorCV
-from convexnn.datasets import make_relu_teacher
+from convexnn.data.datasets import make_relu_teacher
 
 
 @pytest.fixture(scope="module")

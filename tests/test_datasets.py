@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from convexnn.datasets import SHIPPED, load_folder, load_shipped, make_relu_teacher
+from convexnn.data.datasets import SHIPPED, load_folder, load_shipped, make_relu_teacher
 
 SHAPES = {
     "wine": (178, 13),

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from convexnn.cones import project_on_cone
-from convexnn.faces import Faces, face_bases
+from convexnn.programs.cones import project_on_cone
+from convexnn.programs.faces import Faces, face_bases
 
 
 def random_cones(seed, n=40, d=6, m=15):

@@ -14,9 +14,9 @@ from convexnn import (
     ThreeLayerConvexRegressor,
 )
 from convexnn.architectures.three_layer import ThreeLayerNetwork
-from convexnn.network import ReLUNetwork
+from convexnn.networks.network import ReLUNetwork
+from convexnn.networks.points import as_point
 from convexnn.plotting import LossLandscapeDisplay
-from convexnn.weight_space import as_point
 
 mpl.use("Agg")
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from convexnn.losses import (
+from convexnn.programs.losses import (
     HingeLoss,
     HuberLoss,
     LogisticLoss,

@@ -16,9 +16,9 @@ from convexnn import (
     ConvexReLURegressorCV,
     relu_path,
 )
-from convexnn.samples import collect_samples
+from convexnn.data.samples import collect_samples
 from convexnn.solvers import select_backend
-from convexnn.training import Trainer
+from convexnn.training.trainer import Trainer
 
 
 @parametrize_with_checks(

@@ -4,11 +4,11 @@ import cvxpy
 import numpy as np
 import pytest
 
-from convexnn.cells import activation_patterns
-from convexnn.max_margin import max_margin_network
-from convexnn.samples import collect_samples
+from convexnn.data.samples import collect_samples
+from convexnn.programs.cells import activation_patterns
 from convexnn.solvers import select_backend
-from convexnn.training import Trainer
+from convexnn.training.max_margin import max_margin_network
+from convexnn.training.trainer import Trainer
 
 
 @pytest.fixture(scope="module")

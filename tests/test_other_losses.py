@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from convexnn.cells import sample_cells
-from convexnn.certificate import certify
-from convexnn.losses import LOSSES
-from convexnn.program import ConvexProgram
-from convexnn.samples import collect_samples
+from convexnn.data.samples import collect_samples
+from convexnn.programs.cells import sample_cells
+from convexnn.programs.certificate import certify
+from convexnn.programs.losses import LOSSES
+from convexnn.programs.program import ConvexProgram
 from convexnn.solvers import select_backend, solve_program
-from convexnn.training import Trainer
+from convexnn.training.trainer import Trainer
 
 SCALAR = ["log_loss", "squared_hinge", "hinge", "huber"]
 SMOOTH = ["log_loss", "squared_hinge", "huber"]

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convexnn import patches as module
-from convexnn.patches import Patches, patch_grid
+from convexnn.data.patches import Patches, patch_grid
 
 #: Input shape, filter shape, stride, and the number of patches that follows.
 LAYOUTS = [

@@ -8,8 +8,8 @@ from sklearn.datasets import load_diabetes
 from sklearn.exceptions import ConvergenceWarning
 
 from convexnn import ConvexReLURegressor, relu_path
-from convexnn.datasets import make_relu_teacher
-from convexnn.path import beta_grid
+from convexnn.data.datasets import make_relu_teacher
+from convexnn.training.path import beta_grid
 
 KINDS = {
     "search": {"solver": "active_set"},

@@ -16,13 +16,13 @@ from convexnn import (
 )
 from convexnn.architectures import ARCHITECTURES
 from convexnn.architectures.gated_relu import OpenGates
-from convexnn.cells import sample_cells
-from convexnn.datasets import make_relu_teacher
-from convexnn.losses import LOSSES
-from convexnn.samples import collect_samples
+from convexnn.data.datasets import make_relu_teacher
+from convexnn.data.samples import collect_samples
+from convexnn.programs.cells import sample_cells
+from convexnn.programs.losses import LOSSES
+from convexnn.search.descent import Objective
 from convexnn.solvers import select_backend
-from convexnn.solvers.descent import Objective
-from convexnn.training import Trainer
+from convexnn.training.trainer import Trainer
 
 FOLDS = KFold(3, shuffle=True, random_state=0)
 

@@ -10,13 +10,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from convexnn import ConvexReLURegressor, ConvexReLURegressorCV, relu_path
-from convexnn.datasets import make_relu_teacher
+from convexnn.data.datasets import make_relu_teacher
+from convexnn.estimators.scoring import score_fit
 from convexnn.plotting import (
     BetaSearchDisplay,
     ConvergenceDisplay,
     RegularizationPathDisplay,
 )
-from convexnn.scoring import score_fit
 
 mpl.use("Agg")
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from convexnn import ConvexReLURegressor
-from convexnn.datasets import make_relu_teacher
+from convexnn.data.datasets import make_relu_teacher
 from convexnn.solvers import (
     Backend,
     Solution,

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from convexnn.data.patches import Patches, patch_grid
 from convexnn.filters.backends import (
     RELAXATION_BACKENDS,
     UnboundedError,
@@ -16,7 +17,6 @@ from convexnn.filters.program import (
     in_recovery_cone,
     moment_filter,
 )
-from convexnn.patches import Patches, patch_grid
 from convexnn.solvers import SolverError, relaxation_highs
 
 BETAS = {"quadratic": 0.02, "linear": None, "naive": 0.0}

@@ -17,9 +17,9 @@ from threadpoolctl import threadpool_limits
 
 from convexnn import ConvexReLURegressor
 from convexnn.architectures import ReLU
-from convexnn.losses import SquaredLoss
-from convexnn.pricing import relu_price_bound
-from convexnn.solvers.descent import Units
+from convexnn.programs.losses import SquaredLoss
+from convexnn.search.climbing import relu_price_bound
+from convexnn.search.descent import Units
 
 TOL = 1e-3
 PROPERTY = settings(deadline=None, max_examples=30, derandomize=True)

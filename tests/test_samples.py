@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convexnn.architectures import ARCHITECTURES
-from convexnn.cells import sample_cells
-from convexnn.certificate import feasible_point
-from convexnn.losses import SquaredLoss
-from convexnn.samples import collect_samples
+from convexnn.data.samples import collect_samples
+from convexnn.programs.cells import sample_cells
+from convexnn.programs.certificate import feasible_point
+from convexnn.programs.losses import SquaredLoss
 
 PROPERTY = settings(deadline=None, max_examples=40, derandomize=True)
 

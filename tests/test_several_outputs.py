@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 
 from convexnn.architectures import ReLU, VectorReLU
-from convexnn.losses import LOSSES
-from convexnn.pricing import climb, maxima_at
-from convexnn.samples import collect_samples
+from convexnn.data.samples import collect_samples
+from convexnn.programs.losses import LOSSES
+from convexnn.search.climbing import climb, maxima_at
 from convexnn.solvers import select_backend
 from convexnn.solvers.newton_system import NewtonSystem
 from convexnn.solvers.proximal import proximal_map
-from convexnn.training import Trainer
+from convexnn.training.trainer import Trainer
 
 LOSS_NAMES = ["squared", "huber", "multinomial", "squared_hinge", "log_loss"]
 

@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import minimize
 
 from convexnn import ConvexReLURegressor
-from convexnn.datasets import make_relu_teacher
+from convexnn.data.datasets import make_relu_teacher
 
 BACKENDS = {
     "relu": ("active_set", "newton", "interior_point", "fista", "osqp", "cvxpy"),

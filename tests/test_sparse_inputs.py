@@ -22,7 +22,7 @@ from convexnn import (
     ThreeLayerConvexRegressor,
 )
 from convexnn.estimators import validation
-from convexnn.path import relu_path
+from convexnn.training.path import relu_path
 
 rng = np.random.default_rng(0)
 X = rng.standard_normal((30, 4)) * (rng.uniform(size=(30, 4)) < 0.6)

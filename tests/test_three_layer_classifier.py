@@ -7,7 +7,7 @@ from sklearn.preprocessing import scale
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from convexnn import ConvexReLUClassifier, ThreeLayerConvexClassifier
-from convexnn.losses import LOSSES
+from convexnn.programs.losses import LOSSES
 
 LOSS_NAMES = ["log_loss", "squared_hinge", "hinge"]
 

@@ -8,9 +8,7 @@ import pytest
 from sklearn.base import clone
 
 from convexnn import ConvexReLURegressor, ThreeLayerConvexRegressor
-from convexnn.losses import SquaredLoss
-from convexnn.solvers import three_layer_cvxpy, three_layer_interior_point
-from convexnn.three_layer_program import (
+from convexnn.programs.blocks import (
     BlockProgram,
     Blocks,
     certify_blocks,
@@ -19,6 +17,8 @@ from convexnn.three_layer_program import (
     price_blocks,
     sample_blocks,
 )
+from convexnn.programs.losses import SquaredLoss
+from convexnn.solvers import three_layer_cvxpy, three_layer_interior_point
 
 
 def data(n=12, d=3, seed=0):

@@ -10,23 +10,7 @@ from convexnn.architectures.three_layer import (
     rounded,
     three_layer_price_bound,
 )
-from convexnn.arrangement_counts import (
-    first_layer_bound,
-    layer_bounds,
-    second_layer_bound,
-)
-from convexnn.cells import enumerate_cells
-from convexnn.losses import SquaredLoss
-from convexnn.solvers.three_layer_cvxpy import solve
-from convexnn.solvers.three_layer_descent import (
-    SubNetworks,
-    descend,
-    preconditioner,
-    random_subnetworks,
-)
-from convexnn.solvers.three_layer_pricer import SubNetworkPricer, WhiteCoordinates
-from convexnn.solvers.three_layer_search import merged
-from convexnn.three_layer_program import (
+from convexnn.programs.blocks import (
     BlockProgram,
     Blocks,
     certify_blocks,
@@ -34,6 +18,22 @@ from convexnn.three_layer_program import (
     price_blocks,
     sample_blocks,
 )
+from convexnn.programs.cells import enumerate_cells
+from convexnn.programs.counts import (
+    first_layer_bound,
+    layer_bounds,
+    second_layer_bound,
+)
+from convexnn.programs.losses import SquaredLoss
+from convexnn.search.three_layer_descent import (
+    SubNetworks,
+    descend,
+    preconditioner,
+    random_subnetworks,
+)
+from convexnn.search.three_layer_pricer import SubNetworkPricer, WhiteCoordinates
+from convexnn.search.three_layer_search import merged
+from convexnn.solvers.three_layer_cvxpy import solve
 
 BETA = 0.1
 

@@ -14,13 +14,13 @@ from convexnn import (
     ThreeLayerConvexRegressor,
 )
 from convexnn.architectures import ARCHITECTURES
-from convexnn.cells import sample_cells
-from convexnn.losses import SquaredLoss
-from convexnn.samples import collect_samples
+from convexnn.data.samples import collect_samples
+from convexnn.programs.cells import sample_cells
+from convexnn.programs.losses import SquaredLoss
 from convexnn.solvers import select_backend, solve_program
 from convexnn.solvers.driver import cap_width
-from convexnn.time_limit import OUT_OF_TIME, time_limit
-from convexnn.training import Trainer
+from convexnn.solvers.time_limit import OUT_OF_TIME, time_limit
+from convexnn.training.trainer import Trainer
 
 rng = np.random.default_rng(0)
 X = rng.standard_normal((24, 4))

@@ -5,15 +5,15 @@ import numpy as np
 import pytest
 
 from convexnn.architectures import ARCHITECTURES, VectorGatedReLU
-from convexnn.cells import sample_cells
-from convexnn.certificate import certify
-from convexnn.losses import LOSSES
-from convexnn.nuclear_norm_program import NuclearNormProgram
-from convexnn.program import ConvexProgram
-from convexnn.samples import collect_samples
+from convexnn.data.samples import collect_samples
+from convexnn.programs.cells import sample_cells
+from convexnn.programs.certificate import certify
+from convexnn.programs.losses import LOSSES
+from convexnn.programs.nuclear_norms import NuclearNormProgram
+from convexnn.programs.program import ConvexProgram
 from convexnn.solvers import available_backends, select_backend, solve_program
 from convexnn.solvers.singular_values import SingularValueShrinkage
-from convexnn.training import Trainer
+from convexnn.training.trainer import Trainer
 
 FORM = "vector_gated_relu"
 SMOOTH = ["squared", "huber", "multinomial", "squared_hinge", "log_loss"]

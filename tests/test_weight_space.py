@@ -5,8 +5,8 @@ import pytest
 
 from convexnn import ConvexCNNRegressor, ConvexReLURegressor
 from convexnn.architectures.three_layer import ThreeLayerNetwork
-from convexnn.network import ReLUNetwork
-from convexnn.weight_space import as_point, matched
+from convexnn.networks.network import ReLUNetwork
+from convexnn.networks.points import as_point, matched
 
 
 def three_layers(seed, n_subnetworks=3, bias=True):

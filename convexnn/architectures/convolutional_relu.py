@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..network import ConvolutionalReLUNetwork
-from ..patches import PatchGrid
-from ..pricing import relu_price_bound
-from ..program import pool
+from ..data.patches import PatchGrid
+from ..networks.network import ConvolutionalReLUNetwork
+from ..programs.program import pool
+from ..search.climbing import relu_price_bound
 from .relu import ReLU
 
 __all__ = ["ConvolutionalReLU"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..network import GatedReLUNetwork
-from ..program import ConvexProgram, heads_of
+from ..networks.network import GatedReLUNetwork
+from ..programs.program import ConvexProgram, heads_of
 from .recovery import (
     network_weights,
     program_directions,

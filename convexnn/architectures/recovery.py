@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..program import lengths_of
+from ..programs.program import lengths_of
 
 __all__ = [
     "network_weights",

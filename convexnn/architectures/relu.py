@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..cones import project_on_cone
-from ..network import ReLUNetwork
-from ..pricing import relu_price_bound
-from ..program import ConvexProgram
+from ..networks.network import ReLUNetwork
+from ..programs.cones import project_on_cone
+from ..programs.program import ConvexProgram
+from ..search.climbing import relu_price_bound
 from .recovery import (
     network_weights,
     program_directions,
@@ -208,7 +208,7 @@ class ReLU:
         X : ndarray of shape (n, d)
             Inputs.
         loss : object
-            A loss of :mod:`convexnn.losses`.
+            A loss of :mod:`convexnn.programs.losses`.
         beta : float
             Penalty.
         cells : Cells

@@ -3,7 +3,7 @@
 A unit is one direction of d * m + m entries, U and then v, on the unit sphere: for the
 best scales of its layers ``normF(U)^2 + norm2(v)^2 = 1`` allows what
 ``sqrt(2) U, sqrt(2) v`` in the two unit balls does, so that its atom has a factor of
-two. With it :mod:`convexnn.pricing` climbs these units as it does those of two layers.
+two. With it :mod:`convexnn.search.climbing` climbs these units as it does those of two layers.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..pricing import relu_price_bound
+from ..search.climbing import relu_price_bound
 
 __all__ = [
     "ThreeLayerNetwork",
@@ -217,7 +217,7 @@ def three_layer_price_bound(X, v):
         \le \sum_j (v^+)^\top (X w_j)_+
         \le \max_{\|w\|_2 \le 1} (v^+)^\top (X w)_+,
 
-    which :func:`~convexnn.pricing.relu_price_bound` bounds in turn, as does
+    which :func:`~convexnn.search.climbing.relu_price_bound` bounds in turn, as does
     :math:`\sqrt{\sum_i v_i^+}\,\sqrt{\lambda_{\max}(X^\top \mathrm{diag}(v^+) X)}`;
     the same for -v. It is rigorous, loose, and holds for any number of hidden units.
 
@@ -330,7 +330,7 @@ class ThreeLayerNetwork:
             Signs I.
         sign : ndarray of shape (K,)
             Signs s.
-        samples : convexnn.samples.Samples
+        samples : convexnn.data.samples.Samples
             Their scales undo those units.
         offset : float
             Output intercept, in the solvers' units.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..nuclear_norm_program import NuclearNormProgram
-from ..program import heads_of
+from ..programs.nuclear_norms import NuclearNormProgram
+from ..programs.program import heads_of
 from .gated_relu import GatedReLU
 from .recovery import program_directions
 

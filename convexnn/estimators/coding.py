@@ -24,7 +24,7 @@ class NumberCoding:
     Attributes
     ----------
     loss : {"squared", "huber"}
-        A name of :data:`~convexnn.losses.LOSSES`.
+        A name of :data:`~convexnn.programs.losses.LOSSES`.
     epsilon : float, default=None
         Of "huber".
     """
@@ -34,7 +34,7 @@ class NumberCoding:
 
     @property
     def settings(self):
-        """The loss of :class:`~convexnn.training.Trainer`."""
+        """The loss of :class:`~convexnn.training.trainer.Trainer`."""
         return {"loss": self.loss, "epsilon": self.epsilon}
 
     def targets(self, y):
@@ -102,7 +102,7 @@ class LabelCoding:
 
     @property
     def settings(self):
-        """The loss of :class:`~convexnn.training.Trainer`."""
+        """The loss of :class:`~convexnn.training.trainer.Trainer`."""
         if self.loss == "log_loss" and not self.is_binary:
             return {"loss": "multinomial"}
         return {"loss": self.loss}

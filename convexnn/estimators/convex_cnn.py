@@ -30,14 +30,14 @@ from ..checks import (
     fit_context,
     validate_data,
 )
+from ..data.patches import Patches, patch_grid
+from ..data.samples import collect_samples
 from ..filters.backends import select_relaxation_backend
 from ..filters.trainer import FilterTrainer
-from ..network import ConvolutionalReLUNetwork
-from ..patches import Patches, patch_grid
-from ..samples import collect_samples
+from ..networks.network import ConvolutionalReLUNetwork
 from ..solvers import select_backend
-from ..time_limit import OUT_OF_TIME, time_limit
-from ..training import Trainer
+from ..solvers.time_limit import OUT_OF_TIME, time_limit
+from ..training.trainer import Trainer
 from .limit import LIMIT_CONSTRAINTS, warn_of_time
 from .penalty import PENALTY_CONSTRAINTS, beyond_rounding, chosen_penalty
 from .two_layer import warn_of_gap

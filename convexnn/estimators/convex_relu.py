@@ -124,9 +124,9 @@ class ConvexReLURegressor(TwoLayerRegressor):
         Number of hidden units.
     objective_ : float
         Value of the objective above at the fitted network.
-    certificate_ : convexnn.certificate.Certificate
+    certificate_ : convexnn.programs.certificate.Certificate
         Primal value, dual bound, gap, relative gap, and what they hold over.
-    history_ : convexnn.history.History
+    history_ : convexnn.solvers.history.History
         Objective and dual bound after every round, against CPU seconds.
     beta_ : float
         Penalty that was trained with; 1 where `beta` is None and `beta_max_` is 0, for

@@ -88,9 +88,9 @@ class ConvexReLUClassifier(TwoLayerClassifier):
         Number of hidden units.
     objective_ : float
         Value of the objective above at the fitted network.
-    certificate_ : convexnn.certificate.Certificate
+    certificate_ : convexnn.programs.certificate.Certificate
         Primal value, dual bound, gap, relative gap, and what they hold over.
-    history_ : convexnn.history.History
+    history_ : convexnn.solvers.history.History
         Objective and dual bound after every round, against CPU seconds.
     beta_ : float
         Penalty that was trained with.

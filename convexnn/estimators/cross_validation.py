@@ -27,9 +27,9 @@ from ..checks import (
     all_or_nothing,
     is_routing_enabled,
 )
-from ..path import PATH_CONSTRAINTS, choose_betas, seed_of, trace, warn_of_gaps
-from ..time_limit import is_out_of_time, seconds_left, time_limit
-from ..training import Trainer
+from ..solvers.time_limit import is_out_of_time, seconds_left, time_limit
+from ..training.path import PATH_CONSTRAINTS, choose_betas, seed_of, trace, warn_of_gaps
+from ..training.trainer import Trainer
 from .coding import LabelCoding, NumberCoding
 from .limit import LIMIT_CONSTRAINTS
 from .penalty import beyond_rounding

@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 
 from ..checks import Interval, Real
-from ..program import pool
+from ..programs.program import pool
 
 __all__ = ["PENALTY_CONSTRAINTS", "beyond_rounding", "chosen_penalty"]
 
@@ -74,7 +74,7 @@ def beyond_rounding(beta_max, samples):
     ----------
     beta_max : float
         Of the samples, in the caller's units.
-    samples : convexnn.samples.Samples
+    samples : convexnn.data.samples.Samples
         What it was computed from.
 
     Returns

@@ -16,7 +16,7 @@ from ..checks import (
     fit_context,
     validate_data,
 )
-from ..time_limit import time_limit
+from ..solvers.time_limit import time_limit
 from .three_layer_base import ThreeLayerEstimator
 
 __all__ = ["ThreeLayerConvexRegressor"]
@@ -122,11 +122,11 @@ class ThreeLayerConvexRegressor(RegressorMixin, ThreeLayerEstimator):
     convex_objective_ : float
         Value of the convex program at the point that the network was recovered from
         (Proposition 1): that of the blocks it lies in after a search.
-    certificate_ : convexnn.certificate.Certificate
+    certificate_ : convexnn.programs.certificate.Certificate
         Primal value, dual bound, gap, relative gap, and what they hold over: "search",
         every network, as an estimate from local pricing, with a rigorous, looser
         `bound`; "cells", networks in the given blocks; "all", every network.
-    history_ : convexnn.history.History
+    history_ : convexnn.solvers.history.History
         Objective and dual bound against CPU seconds; `n_neurons` counts sub-networks.
     beta_ : float
         The penalty that was used; 1 where `beta` is None and `beta_max_` is 0.
@@ -160,7 +160,7 @@ class ThreeLayerConvexRegressor(RegressorMixin, ThreeLayerEstimator):
     --------
     ConvexReLURegressor : Networks of two layers.
     convexnn.certify : Gap of weights that were trained elsewhere.
-    convexnn.arrangement_counts : Bounds on the number of blocks.
+    convexnn.programs.counts : Bounds on the number of blocks.
 
     Notes
     -----

@@ -8,9 +8,9 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 
 from ..checks import TRAINING_CONSTRAINTS, Integral, Interval, StrOptions
-from ..samples import collect_samples
-from ..three_layer_training import BLOCK_SOLVERS, ThreeLayerTrainer
-from ..time_limit import OUT_OF_TIME
+from ..data.samples import collect_samples
+from ..solvers.time_limit import OUT_OF_TIME
+from ..training.three_layer_trainer import BLOCK_SOLVERS, ThreeLayerTrainer
 from .limit import LIMIT_CONSTRAINTS, warn_of_time
 from .penalty import PENALTY_CONSTRAINTS, chosen_penalty
 

@@ -9,7 +9,6 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ..architectures.three_layer import ThreeLayerNetwork
-from ..certificate import Certificate
 from ..checks import (
     CLASSIFICATION_CONSTRAINTS,
     all_or_nothing,
@@ -19,7 +18,8 @@ from ..checks import (
     fit_context,
     validate_data,
 )
-from ..time_limit import time_limit
+from ..programs.certificate import Certificate
+from ..solvers.time_limit import time_limit
 from .coding import LabelCoding, class_weights
 from .three_layer_base import ThreeLayerEstimator
 from .two_layer import has_probabilities
@@ -99,10 +99,10 @@ class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
     objective_, convex_objective_ : float
         Sum over the outputs of the objective at the network, and of the value of the
         convex program at the point that it was recovered from.
-    certificate_ : convexnn.certificate.Certificate
+    certificate_ : convexnn.programs.certificate.Certificate
         For the sum over the outputs: primal value, dual bound, gap, relative gap, and
         what they hold over, as in :class:`~convexnn.ThreeLayerConvexRegressor`.
-    histories_ : list of convexnn.history.History
+    histories_ : list of convexnn.solvers.history.History
         Objective and dual bound of each output against CPU seconds.
     beta_ : float
         The penalty that was used, for all outputs.

@@ -19,11 +19,11 @@ from ..checks import (
     check_weights,
     validate_data,
 )
-from ..network import GatedReLUNetwork, ReLUNetwork
-from ..samples import collect_samples
+from ..data.samples import collect_samples
+from ..networks.network import GatedReLUNetwork, ReLUNetwork
 from ..solvers import select_backend
-from ..time_limit import OUT_OF_TIME, time_limit
-from ..training import Trainer
+from ..solvers.time_limit import OUT_OF_TIME, time_limit
+from ..training.trainer import Trainer
 from .coding import LabelCoding, NumberCoding, class_weights
 from .limit import warn_of_time
 from .penalty import beyond_rounding, chosen_penalty
@@ -58,7 +58,7 @@ def warn_of_gap(trained, tol, max_seconds, *, stacklevel):
 class TwoLayerEstimator(BaseEstimator):
     """Base of estimators that keep one two-layer network as arrays.
 
-    Subclasses have the parameters of :class:`~convexnn.training.Trainer`, and
+    Subclasses have the parameters of :class:`~convexnn.training.trainer.Trainer`, and
 
     - ``_check(X, y)`` returns inputs and what is to be predicted, validated;
     - ``_code(y, weights)`` returns a coding and the weights to train with.

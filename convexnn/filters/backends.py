@@ -9,7 +9,7 @@ import numpy as np
 
 from ..solvers.registry import Backend
 from ..solvers.solution import SolverError
-from ..time_limit import is_out_of_time
+from ..solvers.time_limit import is_out_of_time
 from .program import Judgement, RelaxationProgram
 
 __all__ = [
@@ -167,7 +167,7 @@ def solve_relaxation(program, backend, *, tol, max_iter, verbose=0):
     -------
     Relaxed
         The point. Its violation may exceed `tol`. A
-        :func:`~convexnn.time_limit.time_limit` around the call ends the own backend
+        :func:`~convexnn.solvers.time_limit.time_limit` around the call ends the own backend
         after a step; the others end by themselves.
 
     Raises

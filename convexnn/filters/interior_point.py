@@ -20,7 +20,7 @@ import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from ..solvers.solution import SolverError
-from ..time_limit import OUT_OF_TIME, is_out_of_time
+from ..solvers.time_limit import OUT_OF_TIME, is_out_of_time
 from .backends import FilterPoint
 
 __all__ = ["solve"]

@@ -16,7 +16,7 @@ from functools import cached_property
 import numpy as np
 from scipy.optimize import nnls
 
-from ..patches import Patches, patch_grid
+from ..data.patches import Patches, patch_grid
 
 __all__ = [
     "Judgement",
@@ -91,7 +91,7 @@ class RelaxationProgram:
     The direction of the data recovers a single neuron:
 
     >>> import numpy as np
-    >>> from convexnn.patches import Patches, patch_grid
+    >>> from convexnn.data.patches import Patches, patch_grid
     >>> from convexnn.filters.program import RelaxationProgram, data_direction
     >>> X = np.random.default_rng(0).standard_normal((40, 3))
     >>> w = np.array([1.0, -2.0, 0.5])
@@ -299,7 +299,7 @@ def in_recovery_cone(
     direction : array-like of shape (filter_size,) or of the filter's shape
         Direction r.
     input_shape, filter_shape, stride : int, tuple of int or None, default=None
-        As for :func:`convexnn.patches.patch_grid`.
+        As for :func:`convexnn.data.patches.patch_grid`.
     return_multipliers : bool, default=False
         Whether to return the multipliers as well.
 

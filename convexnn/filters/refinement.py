@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, lstsq
 
-from ..time_limit import is_out_of_time
+from ..solvers.time_limit import is_out_of_time
 
 __all__ = ["Refined", "refine_filter", "scale_filter"]
 
@@ -45,7 +45,7 @@ class Refined:
         Steps taken.
     is_converged : bool
         Whether no further step lowered the loss; False at the iteration limit, or at
-        a :func:`~convexnn.time_limit.time_limit`.
+        a :func:`~convexnn.solvers.time_limit.time_limit`.
     """
 
     w: np.ndarray
@@ -101,7 +101,7 @@ def refine_filter(patches, y, w, *, max_iter):
     Examples
     --------
     >>> import numpy as np
-    >>> from convexnn.patches import Patches, patch_grid
+    >>> from convexnn.data.patches import Patches, patch_grid
     >>> from convexnn.filters.program import moment_filter
     >>> from convexnn.filters.refinement import refine_filter
     >>> X = np.random.default_rng(0).standard_normal((60, 12))

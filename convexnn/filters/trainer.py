@@ -15,9 +15,9 @@ from joblib import effective_n_jobs
 from sklearn.utils import check_random_state
 from sklearn.utils.parallel import Parallel, delayed
 
-from ..patches import Patches, PatchGrid
+from ..data.patches import Patches, PatchGrid
 from ..solvers.registry import Backend
-from ..time_limit import is_out_of_time
+from ..solvers.time_limit import is_out_of_time
 from .backends import (
     NO_SOLUTION,
     Relaxed,
@@ -77,7 +77,7 @@ class TrainedFilter:
     is_converged : bool
         Whether the refinement ended at a local minimum; True without one.
     is_out_of_time : bool
-        Whether a :func:`~convexnn.time_limit.time_limit` ended the training.
+        Whether a :func:`~convexnn.solvers.time_limit.time_limit` ended the training.
     """
 
     w: np.ndarray

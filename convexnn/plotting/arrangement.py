@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from ..cells import activation_patterns, enumerate_cells
+from ..programs.cells import activation_patterns, enumerate_cells
 
 __all__ = ["ArrangementDisplay"]
 
@@ -43,7 +43,7 @@ class ArrangementDisplay:
     ----------
     X : ndarray of shape (n_rows, 2)
         Rows that define the lines.
-    cells : convexnn.cells.Cells
+    cells : convexnn.programs.cells.Cells
         All cells of their arrangement but the empty one.
     row_names : list of str
         Name of each row.
@@ -70,7 +70,7 @@ class ArrangementDisplay:
 
     See Also
     --------
-    convexnn.cells.enumerate_cells : Lists the cells in any number of dimensions.
+    convexnn.programs.cells.enumerate_cells : Lists the cells in any number of dimensions.
 
     Examples
     --------

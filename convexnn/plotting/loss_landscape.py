@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils import check_random_state, check_X_y
 from sklearn.utils.validation import check_is_fitted
 
-from ..weight_space import as_point, matched
+from ..networks.points import as_point, matched
 
 __all__ = ["LossLandscapeDisplay"]
 
@@ -219,7 +219,7 @@ class LossLandscapeDisplay:
         Parameters
         ----------
         network : fitted estimator, network or list of tuple (W1, w2, w3)
-            What :func:`convexnn.weight_space.as_point` takes.
+            What :func:`convexnn.networks.points.as_point` takes.
         X : array-like of shape (n_samples, n_features)
             Inputs.
         y : array-like of shape (n_samples,)
@@ -287,7 +287,7 @@ class LossLandscapeDisplay:
         ----------
         networks : dict of str to network
             Three networks by their names: fitted estimators, networks of
-            :mod:`convexnn.network` or :mod:`convexnn.architectures`, or lists of
+            :mod:`convexnn.networks.network` or :mod:`convexnn.architectures`, or lists of
             sub-networks (W1, w2, w3) without biases.
         X : array-like of shape (n_samples, n_features)
             Inputs.

@@ -39,7 +39,7 @@ class BetaSearchDisplay:
     >>> from sklearn.model_selection import GridSearchCV
     >>> from convexnn import ConvexReLURegressor
     >>> from convexnn.plotting import BetaSearchDisplay
-    >>> from convexnn.scoring import score_fit
+    >>> from convexnn.estimators.scoring import score_fit
     >>> X, y = load_diabetes(return_X_y=True)
     >>> search = GridSearchCV(
     ...     ConvexReLURegressor(random_state=0), {"beta": [100.0, 300.0]},

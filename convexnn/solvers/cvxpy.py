@@ -12,7 +12,7 @@ import cvxpy
 import numpy as np
 from scipy import sparse
 
-from ..losses import (
+from ..programs.losses import (
     HingeLoss,
     HuberLoss,
     LogisticLoss,
@@ -20,7 +20,7 @@ from ..losses import (
     SquaredHingeLoss,
     SquaredLoss,
 )
-from ..nuclear_norm_program import NuclearNormProgram
+from ..programs.nuclear_norms import NuclearNormProgram
 from .solution import Solution, SolverError
 
 __all__ = ["express_loss", "solve"]

@@ -8,11 +8,11 @@ from operator import itemgetter
 
 import numpy as np
 
-from ..certificate import Certificate, certify
-from ..history import Clock, History
-from ..row_space import in_row_space
-from ..time_limit import OUT_OF_TIME, is_out_of_time
+from ..programs.certificate import Certificate, certify
+from ..programs.row_space import in_row_space
+from .history import Clock, History
 from .solution import SolverError
+from .time_limit import OUT_OF_TIME, is_out_of_time
 from .working_set import iterate_working_sets
 
 __all__ = ["CertifiedPoint", "cap_width", "solve_program"]
@@ -73,7 +73,7 @@ def solve_program(
     -------
     CertifiedPoint
         The point of the smallest objective that was certified, with the status
-        "time limit reached" where a :func:`~convexnn.time_limit.time_limit` around
+        "time limit reached" where a :func:`~convexnn.solvers.time_limit.time_limit` around
         the call ended the rounds: the zero network, if there was no time for another.
         Its gap may exceed `tol`; telling the user is up to the caller.
     """

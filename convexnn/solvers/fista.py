@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..certificate import ProjectionCache, certify
-from ..time_limit import OUT_OF_TIME, is_out_of_time
+from ..programs.certificate import ProjectionCache, certify
 from .solution import Solution
+from .time_limit import OUT_OF_TIME, is_out_of_time
 
 __all__ = ["solve"]
 

@@ -23,9 +23,9 @@ import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.linalg.blas import dsyrk
 
-from ..time_limit import OUT_OF_TIME, is_out_of_time
 from .quadratic_models import by_quadratic_models
 from .solution import Solution
+from .time_limit import OUT_OF_TIME, is_out_of_time
 
 __all__ = ["follow", "solve", "to_boundary"]
 

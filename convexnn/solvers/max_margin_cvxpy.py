@@ -1,7 +1,7 @@
 """The largest margin of networks over given cells, through cvxpy and Clarabel.
 
 The norms sum to at most 1 and the smallest margin is maximised: the program of
-:mod:`convexnn.max_margin` after a change of scale, but one that has a solution whether
+:mod:`convexnn.training.max_margin` after a change of scale, but one that has a solution whether
 the labels can be separated or not.
 """
 

@@ -26,12 +26,12 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import LinAlgError
 
-from ..row_space import in_row_space
-from ..time_limit import OUT_OF_TIME, is_out_of_time
+from ..programs.row_space import in_row_space
 from .newton_system import newton_system
 from .proximal import proximal_map
 from .quadratic_models import by_quadratic_models
 from .solution import Solution
+from .time_limit import OUT_OF_TIME, is_out_of_time
 
 __all__ = ["solve"]
 

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.linalg.blas import dsyrk
 
-from ..nuclear_norm_program import NuclearNormProgram
+from ..programs.nuclear_norms import NuclearNormProgram
 from .singular_values import NuclearNormSystem
 
 __all__ = ["NewtonSystem", "newton_system"]

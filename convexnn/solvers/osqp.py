@@ -20,10 +20,10 @@ import numpy as np
 import osqp
 from scipy import sparse
 
-from ..certificate import ProjectionCache, certify
-from ..time_limit import OUT_OF_TIME, is_out_of_time
+from ..programs.certificate import ProjectionCache, certify
 from .quadratic_models import by_quadratic_models
 from .solution import Solution, SolverError
+from .time_limit import OUT_OF_TIME, is_out_of_time
 
 __all__ = ["solve"]
 

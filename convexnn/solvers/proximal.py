@@ -6,8 +6,8 @@ from functools import cached_property
 
 import numpy as np
 
-from ..faces import Faces, face_bases
-from ..nuclear_norm_program import NuclearNormProgram
+from ..programs.faces import Faces, face_bases
+from ..programs.nuclear_norms import NuclearNormProgram
 from .singular_values import SingularValueShrinkage
 
 __all__ = ["ProximalPoint", "proximal_map"]

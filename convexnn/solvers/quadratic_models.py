@@ -12,9 +12,9 @@ from functools import wraps
 
 import numpy as np
 
-from ..certificate import certify, feasible_point
-from ..time_limit import OUT_OF_TIME, is_out_of_time
+from ..programs.certificate import certify, feasible_point
 from .solution import Solution
+from .time_limit import OUT_OF_TIME, is_out_of_time
 
 __all__ = ["by_quadratic_models", "minimise_by_models"]
 

@@ -41,7 +41,7 @@ class Backend:
     search : callable or str or None
         For backends that find the cells themselves: ``search(X, loss, beta, *, tol,
         max_iter, start, verbose, options, random_state)`` returning a
-        :class:`~convexnn.solvers.active_set.Found`. It replaces `solve` where
+        :class:`~convexnn.search.active_set.Found`. It replaces `solve` where
         ``cells="auto"``.
     is_default : bool
         Whether ``solver="auto"`` led to it, so that another may take its place.
@@ -255,7 +255,7 @@ register_backend(
     "convexnn.solvers.newton:solve",
     expresses=("relu", "convolutional_relu", "vector_relu"),
     options=("n_starts", "n_units"),
-    search="convexnn.solvers.active_set:search",
+    search="convexnn.search.active_set:search",
 )
 register_backend(
     "newton",

@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import LinAlgError
 
-from ..nuclear_norm_program import (
+from ..programs.nuclear_norms import (
     masked_correlations,
     masked_output,
     singular_triplets,

@@ -8,9 +8,9 @@ import cvxpy
 import numpy as np
 from scipy import sparse
 
-from ..time_limit import OUT_OF_TIME, is_out_of_time, seconds_left
 from .cvxpy import express_loss
 from .solution import BlockSolution, SolverError
+from .time_limit import OUT_OF_TIME, is_out_of_time, seconds_left
 
 __all__ = ["solve"]
 
@@ -20,7 +20,7 @@ def solve(program, *, tol=None, verbose=0, solver="CLARABEL"):
 
     Parameters
     ----------
-    program : convexnn.three_layer_program.BlockProgram
+    program : convexnn.programs.blocks.BlockProgram
         The program.
     tol : float, default=None
         Not used: the conic solver has tolerances of its own.
@@ -32,7 +32,7 @@ def solve(program, *, tol=None, verbose=0, solver="CLARABEL"):
     Returns
     -------
     BlockSolution
-        Point and multipliers. A :func:`~convexnn.time_limit.time_limit` is handed to
+        Point and multipliers. A :func:`~convexnn.solvers.time_limit.time_limit` is handed to
         Clarabel; with none left the point is zero.
 
     Raises

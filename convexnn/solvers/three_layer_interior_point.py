@@ -29,11 +29,11 @@ from scipy.linalg import LinAlgError, cho_solve
 from scipy.linalg.blas import dsyrk
 from scipy.linalg.lapack import dpotrf, dtrtri
 
-from ..three_layer_program import certify_blocks
-from ..time_limit import is_out_of_time
+from ..programs.blocks import certify_blocks
 from .interior_point import follow, to_boundary
 from .quadratic_models import minimise_by_models
 from .solution import BlockSolution
+from .time_limit import is_out_of_time
 
 __all__ = ["solve"]
 
@@ -91,7 +91,7 @@ def solve(program, *, tol=1e-7, max_iter=200, start=None, verbose=0):
 
     Parameters
     ----------
-    program : convexnn.three_layer_program.BlockProgram
+    program : convexnn.programs.blocks.BlockProgram
         The program. Losses other than squares are minimised through quadratic models,
         a sequence of programs like this.
     tol : float, default=1e-7
@@ -114,9 +114,9 @@ def solve(program, *, tol=1e-7, max_iter=200, start=None, verbose=0):
     Examples
     --------
     >>> import numpy as np
-    >>> from convexnn.losses import SquaredLoss
+    >>> from convexnn.programs.losses import SquaredLoss
     >>> from convexnn.solvers.three_layer_interior_point import solve
-    >>> from convexnn.three_layer_program import (
+    >>> from convexnn.programs.blocks import (
     ...     BlockProgram, certify_blocks, sample_blocks
     ... )
     >>> X = np.random.default_rng(0).standard_normal((12, 3))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..certificate import ProjectionCache, certify, price_groups
+from ..programs.certificate import ProjectionCache, certify, price_groups
 
 __all__ = ["iterate_working_sets"]
 

@@ -33,7 +33,7 @@ gates = rng.standard_normal((3, 12))
 # ``dual`` a bound from the multipliers, which are positive on the rows that support
 # the margin.
 
-from convexnn.max_margin import max_margin_network
+from convexnn.training.max_margin import max_margin_network
 
 limit = max_margin_network(X, y, gates)
 print(limit.certificate)
@@ -47,9 +47,9 @@ print("rows that support it:", support.sum(), "of", len(y))
 # Outputs grow as :math:`\log(1/\beta)`, so that directions are compared: outputs
 # divided by their norm, and the sum of the norms divided by the smallest margin.
 
-from convexnn.samples import collect_samples
+from convexnn.data.samples import collect_samples
 from convexnn.solvers import select_backend
-from convexnn.training import Trainer
+from convexnn.training.trainer import Trainer
 
 samples = collect_samples(X, y, loss="log_loss")
 backend = select_backend("auto", "relu")

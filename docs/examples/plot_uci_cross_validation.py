@@ -26,7 +26,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from convexnn import ConvexReLURegressorCV
-from convexnn.datasets import SHIPPED, load_shipped
+from convexnn.data.datasets import SHIPPED, load_shipped
 from convexnn.plotting import RegularizationPathDisplay
 
 FOLDS = KFold(5, shuffle=True, random_state=0)

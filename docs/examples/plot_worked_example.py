@@ -21,7 +21,7 @@ X = np.array([[2.0, 2.0], [3.0, 3.0], [1.0, 0.0]])
 # multiples of each other, so no unit tells their signs apart, and two lines through the
 # origin cut the plane into four cells.
 
-from convexnn.cells import count_bound, enumerate_cells
+from convexnn.programs.cells import count_bound, enumerate_cells
 
 cells = enumerate_cells(X)
 for pattern in cells.patterns.T:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from convexnn.certificate import certify
+from convexnn.programs.certificate import certify
 from convexnn.solvers import Solution, register_backend
 
 

@@ -1,0 +1,1 @@
+"""Recovered networks: their weights, predictions and penalties."""

@@ -1,0 +1,247 @@
+"""Networks as points of a space of weights: directions, distances, matched units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from ..architectures.three_layer import ThreeLayerNetwork
+from .network import ReLUNetwork, network_of
+
+__all__ = ["ThreeLayerPoint", "TwoLayerPoint", "WeightPoint", "as_point", "matched"]
+
+
+@dataclass(frozen=True)
+class WeightPoint:
+    """Weights of a network, layer by layer.
+
+    Attributes
+    ----------
+    layers : tuple of ndarray
+        Weights; the first axis runs over what enters a unit, so that a column is what
+        Li et al. call a filter. The output intercept, of no axes, comes last.
+    has_bias : bool
+        Whether the last row of the first layer holds biases.
+    """
+
+    layers: tuple
+    has_bias: bool
+
+    def vector(self):
+        """Return all weights, of shape (n_weights,)."""
+        return np.concatenate([layer.ravel() for layer in self.layers])
+
+    def at(self, vector):
+        """Return the point of the same shape with these weights."""
+        ends = np.cumsum([layer.size for layer in self.layers])[:-1]
+        parts = zip(self.layers, np.split(vector, ends), strict=True)
+        return replace(self, layers=tuple(v.reshape(np.shape(a)) for a, v in parts))
+
+    def draw_direction(self, random_state):
+        """Return a random direction, normalised by filters, of shape (n_weights,).
+
+        It is Gaussian, and every filter (the weights that enter one unit, its bias
+        among them) is then scaled to the norm that it has in this point, the output
+        layer as a whole. The output intercept does not move.
+
+        Parameters
+        ----------
+        random_state : numpy.random.RandomState
+            Source of the direction.
+
+        Returns
+        -------
+        ndarray of shape (n_weights,)
+            Direction, zero where a filter is zero.
+        """
+        drawn = []
+        for layer in self.layers[:-1]:
+            direction = random_state.standard_normal(layer.shape)
+            norms = np.linalg.norm(layer, axis=0), np.linalg.norm(direction, axis=0)
+            drawn.append((direction * (norms[0] / norms[1])).ravel())
+        return np.concatenate([*drawn, np.zeros(1)])
+
+
+@dataclass(frozen=True)
+class TwoLayerPoint(WeightPoint):
+    """Hidden layer of shape (d, m), output weights (m,), intercept."""
+
+    @property
+    def width(self):
+        """Number of hidden units."""
+        return len(self.layers[1])
+
+    @classmethod
+    def of(cls, network, has_bias=True):
+        """Return the point of a :class:`~convexnn.networks.network.ReLUNetwork`."""
+        hidden = network.hidden
+        if has_bias:
+            hidden = np.vstack([hidden, network.hidden_bias])
+        layers = hidden, network.output, network.output_bias
+        return cls(tuple(np.asarray(each, np.float64) for each in layers), has_bias)
+
+    def network(self):
+        """Return the network."""
+        hidden, output, intercept = self.layers
+        bias = hidden[-1] if self.has_bias else np.zeros(len(output))
+        rows = len(hidden) - self.has_bias
+        return ReLUNetwork(hidden[:rows], bias, output, float(intercept))
+
+    def widened(self, width):
+        """Return the same network with units of zeros to make up the width."""
+        hidden, output, intercept = self.layers
+        missing = width - len(output)
+        layers = np.pad(hidden, [(0, 0), (0, missing)]), np.pad(output, (0, missing))
+        return replace(self, layers=(*layers, intercept))
+
+    def nearest_order(self, other):
+        """Return this network with its units in the order nearest to another's."""
+        (hidden, output, intercept), (there, out, _) = self.layers, other.layers
+        overlap = there.T @ hidden + np.outer(out, output)
+        order = linear_sum_assignment(-overlap)[1]
+        return replace(self, layers=(hidden[:, order], output[order], intercept))
+
+
+@dataclass(frozen=True)
+class ThreeLayerPoint(WeightPoint):
+    """First layers (d, K, m), second layers (m, K), output weights (K,), intercept."""
+
+    @property
+    def width(self):
+        """Number of sub-networks."""
+        return len(self.layers[2])
+
+    @classmethod
+    def of(cls, network):
+        """Return the point of a network with at least one sub-network."""
+        first, second, third = zip(*network.subnetworks, strict=True)
+        layers = np.stack(first, axis=1), np.stack(second, axis=1), np.array(third)
+        layers = (*layers, network.intercept)
+        layers = tuple(np.asarray(each, np.float64) for each in layers)
+        return cls(layers, network.has_bias)
+
+    def network(self):
+        """Return the network, first layers of a norm above 1 scaled to 1."""
+        first, second, third, intercept = self.layers
+        norms = np.sqrt(np.sum(first**2, axis=(0, 2)))
+        first = first / np.maximum(norms, 1.0)[:, None]
+        subnetworks = zip(first.swapaxes(0, 1), second.T, third, strict=True)
+        return ThreeLayerNetwork(list(subnetworks), float(intercept), self.has_bias)
+
+    def widened(self, width):
+        """Return the same network with sub-networks of zeros to make up the width."""
+        first, second, third, intercept = self.layers
+        missing = 0, width - len(third)
+        layers = (
+            np.pad(first, [(0, 0), missing, (0, 0)]),
+            np.pad(second, [(0, 0), missing]),
+            np.pad(third, missing),
+        )
+        return replace(self, layers=(*layers, intercept))
+
+    def nearest_order(self, other):
+        """Return this network with sub-networks and units in the order nearest."""
+        first, second, third, intercept = self.layers
+        there, second_there, third_there, _ = other.layers
+        overlap = np.einsum("dki,dlj->klij", there, first)
+        overlap += np.einsum("ik,jl->klij", second_there, second)
+        size = len(third)
+        orders = np.empty((size, size, len(second)), dtype=int)
+        gain = np.outer(third_there, third)
+        for k in range(size):
+            for at in range(size):
+                order = linear_sum_assignment(-overlap[k, at])[1]
+                orders[k, at] = order
+                gain[k, at] += overlap[k, at, np.arange(len(order)), order].sum()
+        chosen = linear_sum_assignment(-gain)[1]
+        units = orders[np.arange(size), chosen]
+        layers = (
+            first[:, chosen[:, None], units],
+            second[units, chosen[:, None]].T,
+            third[chosen],
+        )
+        return replace(self, layers=(*layers, intercept))
+
+
+def as_point(weights):
+    """Return the weights of a network of two or three layers as a point.
+
+    Parameters
+    ----------
+    weights : fitted estimator, network or list of tuple (W1, w2, w3)
+        A fitted :class:`~convexnn.ConvexReLURegressor` of ReLU networks or
+        :class:`~convexnn.ThreeLayerConvexRegressor`; a
+        :class:`~convexnn.networks.network.ReLUNetwork` or
+        :class:`~convexnn.architectures.three_layer.ThreeLayerNetwork`; or the
+        sub-networks of one without biases.
+
+    Returns
+    -------
+    WeightPoint
+        The point, in double precision.
+
+    Raises
+    ------
+    ValueError
+        If it is something else, or a three-layer network without sub-networks.
+    """
+    has_bias = getattr(weights, "fit_intercept", True)
+    is_estimator = hasattr(weights, "get_params")
+    network = network_of(weights) if is_estimator else weights
+    if isinstance(network, list) and all(
+        isinstance(each, tuple) and len(each) == 3 for each in network
+    ):
+        network = ThreeLayerNetwork(network, 0.0, False)
+    if isinstance(network, ThreeLayerNetwork) and network.subnetworks:
+        return ThreeLayerPoint.of(network)
+    if type(network) is ReLUNetwork:
+        return TwoLayerPoint.of(network, has_bias)
+    silent = isinstance(network, ThreeLayerNetwork)
+    raise ValueError(
+        "weights must be a ReLU network of two or three layers with at least one "
+        "sub-network, a fitted estimator of one, or a list of tuples (W1, w2, w3), got "
+        + ("no sub-network." if silent else f"{type(weights).__name__}.")
+    )
+
+
+def matched(points):
+    """Return points of one width whose units correspond to those of the first.
+
+    Narrower networks get units of zeros. The order of units, and of sub-networks, does
+    not change a network; here it is the one of the smallest distance to the first.
+
+    Parameters
+    ----------
+    points : sequence of WeightPoint
+        Of one kind, for the same inputs.
+
+    Returns
+    -------
+    list of WeightPoint
+        The same networks.
+
+    Raises
+    ------
+    ValueError
+        If the kinds or shapes of the points differ.
+    """
+    width = max(point.width for point in points)
+    kinds = {
+        (type(point).__name__, point.has_bias, *_shape_of_unit(point))
+        for point in points
+    }
+    if len(kinds) > 1:
+        raise ValueError(
+            "networks must have the same number of layers, features and units of a "
+            f"sub-network, and all biases or none, got {sorted(map(str, kinds))}."
+        )
+    first, *others = (point.widened(width) for point in points)
+    return [first, *(point.nearest_order(first) for point in others)]
+
+
+def _shape_of_unit(point):
+    """Return the shape of the first layer's weights, without the width."""
+    shape = point.layers[0].shape
+    return shape[:1] + shape[2:]

@@ -1,0 +1,1 @@
+"""Convex programs over given cells: losses, patterns, cones, and certificates."""

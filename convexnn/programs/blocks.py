@@ -1,0 +1,467 @@
+"""The finite convex program of three-layer networks over a list of blocks.
+
+A block is a choice of all activation patterns and signs of one sub-network: patterns
+D1_1..D1_m of the hidden units, the signs I_1..I_m of their weights in the second
+layer, and the pattern D2 of the second layer. In it a sub-network
+``(sum_j I_j (X w_j)_+)_+`` is linear in w, so that over the groups g = (block b, unit
+j), each block with the outer signs s = +1 and -1, the program is ::
+
+    minimise   L(sum_b s_b D2_b sum_j I_bj D1_bj X w_bj) + beta sum_bj norm2(w_bj)
+    subject to (2 D1_bj - I) X w_bj >= 0                for every group
+               (2 D2_b - I) sum_j I_bj D1_bj X w_bj >= 0  for every block
+
+(three-layer paper, Theorem 1, eq. 12, where blocks are indexed by i and l). The paper
+writes a unit of negative sign as ``-w``, in the reflected cone, and lists blocks whose
+signs are all equal (w+ and w-); here every unit has its own sign, as in its eq. 10.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations, product
+from math import comb
+
+import numpy as np
+
+from .cells import enumerate_cells
+from .certificate import Certificate
+from .cones import project_on_cone
+from .counts import first_layer_bound, second_layer_bound
+
+__all__ = [
+    "BlockProgram",
+    "Blocks",
+    "certify_blocks",
+    "enumerate_blocks",
+    "given_blocks",
+    "price_blocks",
+    "sample_blocks",
+]
+
+#: Largest number of blocks, outer signs counted, that `enumerate_blocks` lists.
+MAX_BLOCKS = 10_000
+
+#: Draws per block asked for before `sample_blocks` stops looking for new ones.
+_DRAWS_PER_BLOCK = 20
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """A list of blocks, each with an outer sign.
+
+    Attributes
+    ----------
+    first : ndarray of shape (n, n_blocks, m), bool
+        Diagonals of D1.
+    inner : ndarray of shape (n_blocks, m)
+        Signs I, +1 or -1.
+    second : ndarray of shape (n, n_blocks), bool
+        Diagonals of D2. Rows in which no unit of sign +1 is active are false, rows in
+        which only such units are active true: the cones of the first layer leave
+        nothing else.
+    sign : ndarray of shape (n_blocks,)
+        Signs s of the sub-networks, +1 or -1.
+    scope : {"cells", "all"}
+        "all" if every block of the data is listed.
+    """
+
+    first: np.ndarray
+    inner: np.ndarray
+    second: np.ndarray
+    sign: np.ndarray
+    scope: str
+
+    def __len__(self):
+        return len(self.sign)
+
+    @cached_property
+    def is_mixed(self):
+        """Where units of both signs are active, so that D2 restricts: (n, n_blocks)."""
+        return _active(self.first, self.inner > 0) & _active(self.first, self.inner < 0)
+
+    def take(self, index):
+        """Return some of the blocks."""
+        return Blocks(
+            self.first[:, index],
+            self.inner[index],
+            self.second[:, index],
+            self.sign[index],
+            self.scope,
+        )
+
+    def joined(self, other):
+        """Return the blocks of both, with the scope of these."""
+        return Blocks(
+            np.concatenate([self.first, other.first], axis=1),
+            np.concatenate([self.inner, other.inner]),
+            np.concatenate([self.second, other.second], axis=1),
+            np.concatenate([self.sign, other.sign]),
+            self.scope,
+        )
+
+    @classmethod
+    def of(cls, X, subnetworks):
+        """Return the blocks that some sub-networks lie in.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, d)
+            Inputs.
+        subnetworks : convexnn.search.three_layer_descent.SubNetworks
+            Sub-networks; their signs are those of the blocks.
+
+        Returns
+        -------
+        Blocks
+            One a sub-network.
+        """
+        d, n_blocks, m = subnetworks.groups.shape
+        values = X @ subnetworks.groups.reshape(d, -1)
+        first = (values >= 0).reshape(len(X), n_blocks, m)
+        second = subnetworks.hidden(X) >= 0
+        return _settled(first, subnetworks.inner, second, subnetworks.sign, "cells")
+
+
+def _active(first, kind):
+    """Return where units of a kind are active in each block."""
+    return np.any(first & kind, axis=2)
+
+
+def _settled(first, inner, second, sign, scope):
+    """Return blocks whose D2 agrees with the signs of the active units."""
+    positive, negative = _active(first, inner > 0), _active(first, inner < 0)
+    second = positive & (second | ~negative)
+    return Blocks(first, np.asarray(inner, float), second, sign, scope)
+
+
+def sample_blocks(X, n_units, n_blocks, random_state):
+    """Draw blocks, all patterns of each from one sub-network (paper, Remark 3).
+
+    A draw is a Gaussian U of shape (d, n_units) and u of shape (n_units,); D1_j is
+    ``1[X U_j >= 0]``, I_j the sign of u_j and D2 is ``1[(X U)_+ u >= 0]``. Since the
+    draw lies in all of its cones, none of them is empty, as patterns that are drawn
+    apart from each other would be. Repeated blocks, and silent ones, are left out.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+        Inputs.
+    n_units : int
+        Hidden units m of a sub-network.
+    n_blocks : int
+        Blocks wanted, outer signs not counted.
+    random_state : numpy.random.RandomState
+        Source of the draws.
+
+    Returns
+    -------
+    Blocks
+        Every block with either outer sign, scope "cells"; fewer where
+        20 * n_blocks draws show no more.
+    """
+    seen, kept = set(), []
+    for _ in range(_DRAWS_PER_BLOCK):
+        directions = random_state.standard_normal((n_blocks, n_units, X.shape[1]))
+        weights = random_state.standard_normal((n_blocks, n_units))
+        kept += _unseen(_blocks_at(X, directions, weights), seen)
+        if len(kept) >= n_blocks:
+            break
+    return _with_both_signs(len(X), n_units, kept[:n_blocks], "cells")
+
+
+def given_blocks(X, gates):
+    """Return the distinct blocks that a caller's gates lie in (paper, Remark 3).
+
+    Gates U, u of a block stand for the patterns of the sub-network ``((X U)_+ u)_+``,
+    as in :func:`sample_blocks`.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+        Inputs.
+    gates : ndarray of shape (n_blocks, d + 1, m)
+        U of each block, and u in the last row.
+
+    Returns
+    -------
+    Blocks
+        In the order of first appearance, with either outer sign, scope "cells".
+        Repeated blocks, and silent ones, are left out.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexnn.programs.blocks import given_blocks
+    >>> X = np.array([[1.0, 2.0], [-1.0, 1.0], [0.5, -2.0]])
+    >>> U, u = np.eye(2), np.array([1.0, -0.6])
+    >>> blocks = given_blocks(X, np.vstack([U, u])[None])
+    >>> blocks.first[:, 0].astype(int).tolist()
+    [[1, 1], [0, 1], [1, 0]]
+    >>> blocks.second[:, 0].astype(int).tolist(), blocks.sign.tolist()
+    ([0, 0, 1], [1.0, -1.0])
+    """
+    directions = gates[:, :-1].transpose(0, 2, 1)
+    kept = _unseen(_blocks_at(X, directions, gates[:, -1]), set())
+    return _with_both_signs(len(X), gates.shape[2], kept, "cells")
+
+
+def _blocks_at(X, directions, weights):
+    """Return the blocks of sub-networks, for U' of (b, m, d) and u of (b, m)."""
+    values = np.einsum("id,bjd->ibj", X, directions)
+    inner = np.where(weights < 0, -1.0, 1.0)
+    second = np.einsum("ibj,bj->ib", np.maximum(values, 0), weights) >= 0
+    return _settled(values >= 0, inner, second, np.ones(len(weights)), "cells")
+
+
+def _unseen(blocks, seen):
+    """Return patterns and signs of the blocks, neither silent nor seen before."""
+    kept = []
+    for b in range(len(blocks)):
+        key = _key(blocks, b)
+        if blocks.second[:, b].any() and key not in seen:
+            seen.add(key)
+            kept.append((blocks.first[:, b], blocks.inner[b], blocks.second[:, b]))
+    return kept
+
+
+def _key(blocks, b):
+    """Return what tells a block from another, whatever the order of its units."""
+    units = zip(blocks.inner[b], blocks.first[:, b].T, strict=True)
+    hidden = sorted((i, np.packbits(pattern).tobytes()) for i, pattern in units)
+    return tuple(hidden), np.packbits(blocks.second[:, b]).tobytes()
+
+
+def _with_both_signs(n, m, kept, scope):
+    """Stack blocks, once with the outer sign +1 and once with -1."""
+    count = len(kept)
+    first = np.zeros((n, count, m), dtype=bool)
+    inner, second = np.ones((count, m)), np.zeros((n, count), dtype=bool)
+    for b, (patterns, signs, outer) in enumerate(kept):
+        first[:, b], inner[b], second[:, b] = patterns, signs, outer
+    return Blocks(
+        np.concatenate([first, first], axis=1),
+        np.concatenate([inner, inner]),
+        np.concatenate([second, second], axis=1),
+        np.repeat([1.0, -1.0], count),
+        scope,
+    )
+
+
+def enumerate_blocks(X, n_units, *, max_blocks=MAX_BLOCKS):
+    """List every block of the data; for tiny data.
+
+    Two hidden units of one pattern and one sign can be summed without raising the
+    penalty, so that a block is a set of `n_units` distinct pairs of a pattern and a
+    sign (of all pairs, where there are no more), with every D2 that the active units'
+    signs leave open. Some of those have an empty interior, which does no harm.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+        Inputs.
+    n_units : int
+        Hidden units m of a sub-network.
+    max_blocks : int, default=10000
+        Largest number of blocks, outer signs counted.
+
+    Returns
+    -------
+    Blocks
+        With scope "all".
+
+    Raises
+    ------
+    ValueError
+        If there are more blocks.
+    """
+    message = _too_many(X, n_units, max_blocks)
+    try:
+        cells = enumerate_cells(X, max_patterns=max_blocks)
+    except ValueError as error:
+        raise ValueError(message) from error
+    pairs = [(k, s) for s in (1.0, -1.0) for k in range(len(cells))]
+    size = min(n_units, len(pairs))
+    if comb(len(pairs), size) > 4 * max_blocks:
+        raise ValueError(message)
+    kept = []
+    for chosen in combinations(pairs, size):
+        patterns = np.zeros((len(X), n_units), dtype=bool)
+        signs = np.ones(n_units)
+        for j, (k, s) in enumerate(chosen):
+            patterns[:, j], signs[j] = cells.patterns[:, k], s
+        if not (signs[:size] > 0).any():
+            continue
+        positive = (patterns & (signs > 0)).any(axis=1)
+        open_ = np.flatnonzero(positive & (patterns & (signs < 0)).any(axis=1))
+        if 2.0 ** len(open_) + len(kept) > max_blocks:
+            raise ValueError(message)
+        for choice in product((False, True), repeat=len(open_)):
+            outer = positive.copy()
+            outer[open_] = choice
+            if outer.any():
+                kept.append((patterns, signs, outer))
+        if 2 * len(kept) > max_blocks:
+            raise ValueError(message)
+    return _with_both_signs(len(X), n_units, kept, "all")
+
+
+def _too_many(X, n_units, max_blocks):
+    n, rank = len(X), int(np.linalg.matrix_rank(X)) if X.size else 0
+    return (
+        f"cells='all' would list more than {max_blocks} blocks: for {n} distinct rows "
+        f"of rank {rank} there are up to {first_layer_bound(n, rank)} patterns of a "
+        f"hidden unit and up to {second_layer_bound(n, rank, n_units):.3g} blocks of "
+        f"n_units={n_units} (three-layer paper, eqs. 13 and 14). Use cells='auto' or "
+        "'sampled', fewer units, features or rows."
+    )
+
+
+class BlockProgram:
+    """The convex program over some blocks; variables of shape (d, n_blocks, m).
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+        Inputs; a hidden bias is a column of ones.
+    loss : object
+        A loss of :mod:`convexnn.programs.losses`.
+    beta : float
+        Penalty on the groups' norms.
+    blocks : Blocks
+        The blocks.
+    """
+
+    def __init__(self, X, loss, beta, blocks):
+        self.X, self.loss, self.beta, self.blocks = X, loss, beta, blocks
+
+    @property
+    def shape(self):
+        """Shape (d, n_blocks, m) of the variable."""
+        return self.X.shape[1], len(self.blocks), self.blocks.first.shape[2]
+
+    def with_loss(self, loss):
+        """Return the program with another loss."""
+        return BlockProgram(self.X, loss, self.beta, self.blocks)
+
+    def quadratic_model(self, z):
+        """Return the program with a squared loss near this one's at an output."""
+        return self.with_loss(self.loss.quadratic_model(z))
+
+    def hidden(self, W):
+        """Return ``sum_j I_j D1_j X w_j`` of every block, of shape (n, n_blocks)."""
+        values = (self.X @ W.reshape(len(W), -1)).reshape(self.blocks.first.shape)
+        return np.einsum("ibj,ibj,bj->ib", values, self.blocks.first, self.blocks.inner)
+
+    def output(self, W):
+        """Return the sum of the blocks' outputs, of shape (n,)."""
+        return (self.hidden(W) * self.blocks.second) @ self.blocks.sign
+
+    def penalty(self, W):
+        """Return ``beta * sum of the groups' norms``."""
+        return self.beta * float(np.linalg.norm(W, axis=0).sum())
+
+    def objective(self, W):
+        """Return the program's objective at W, feasible or not."""
+        return float(self.loss.value(self.output(W))) + self.penalty(W)
+
+    def violation(self, W):
+        """Return the largest violation of a cone, in units of the pre-activations."""
+        values = (self.X @ W.reshape(len(W), -1)).reshape(self.blocks.first.shape)
+        inside = np.where(self.blocks.first, values, -values).min(initial=0.0)
+        hidden = self.hidden(W)
+        signed = np.where(self.blocks.second, hidden, -hidden)
+        outer = signed[self.blocks.is_mixed].min(initial=0.0)
+        return -float(min(inside, outer))
+
+    def correlations(self, v, outer):
+        """Return ``I_j X' D1_j (s D2 v + (2 D2 - I) outer)``, of shape (d, B, m).
+
+        Its norm after a projection on a group's cone bounds the price of the block
+        for any `outer` >= 0 of shape (n, n_blocks).
+        """
+        blocks = self.blocks
+        pulled = blocks.second * v[:, None] * blocks.sign
+        pulled += np.where(blocks.second, outer, -outer)
+        spread = pulled[:, :, None] * blocks.first * blocks.inner
+        flat = self.X.T @ spread.reshape(len(self.X), -1)
+        return flat.reshape(self.shape)
+
+
+def price_blocks(program, v, multipliers=None, *, threshold=0.0):
+    """Bound the price ``max v' s (...)_+`` of every block from above.
+
+    By duality the price of a block is the smallest, over multipliers of its second
+    cone, of the largest norm of a group's projected correlations; any non-negative
+    multipliers bound it. The bounds are exact where the multipliers are optimal.
+
+    Parameters
+    ----------
+    program : BlockProgram
+        Program whose blocks are priced.
+    v : ndarray of shape (n,)
+        Dual point.
+    multipliers : tuple of ndarray, default=None
+        Of the first cones, shape (n, n_blocks, m), and of the second, (n, n_blocks);
+        none negative. Zeros by default.
+    threshold : float, default=0.0
+        Blocks whose bound is at or below it, or below the largest refined one, are
+        not refined by projections.
+
+    Returns
+    -------
+    ndarray of shape (n_blocks,)
+        The bounds.
+    """
+    d, n_blocks, m = program.shape
+    if not n_blocks:
+        return np.zeros(0)
+    X, first = program.X, program.blocks.first
+    outer = np.zeros((len(X), n_blocks)) if multipliers is None else multipliers[1]
+    correlations = program.correlations(v, outer)
+    shifted = correlations
+    if multipliers is not None:
+        signed = np.where(first, multipliers[0], -multipliers[0])
+        shifted = correlations + (X.T @ signed.reshape(len(X), -1)).reshape(d, -1, m)
+    norms = np.minimum(
+        np.linalg.norm(correlations, axis=0), np.linalg.norm(shifted, axis=0)
+    )
+    best = threshold
+    for flat in np.argsort(-norms, axis=None, kind="stable"):
+        b, j = divmod(int(flat), m)
+        if norms[b, j] <= best:
+            break
+        side = np.where(first[:, b, j], 1.0, -1.0)
+        found = project_on_cone(X, side, correlations[:, b, j], stop_below=best)
+        norms[b, j] = min(norms[b, j], found.norm)
+        best = max(best, norms[b, j])
+    return norms.max(axis=1)
+
+
+def certify_blocks(program, output, primal, multipliers=None):
+    """Bound the distance of an objective to the optimum of the program.
+
+    Parameters
+    ----------
+    program : BlockProgram
+        The program.
+    output : ndarray of shape (n,)
+        Output of a network, from which the dual point is taken.
+    primal : float
+        Objective of the network.
+    multipliers : tuple of ndarray, default=None
+        See :func:`price_blocks`; without them the bound is valid and looser.
+
+    Returns
+    -------
+    Certificate
+        In the program's units, of the scope of the blocks.
+    """
+    loss = program.loss
+    v = loss.dual_point(output)
+    threshold = program.beta if multipliers is None else 0.0
+    largest = price_blocks(program, v, multipliers, threshold=threshold)
+    largest = float(largest.max(initial=0.0))
+    limit = program.beta / largest if largest > 0 else np.inf
+    dual = loss.dual_value(loss.best_scale(v, limit) * v)
+    return Certificate(float(primal), dual, program.blocks.scope)

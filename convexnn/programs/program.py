@@ -1,0 +1,216 @@
+"""The finite convex program over a list of cells.
+
+For cells k with patterns D_k, the groups are pairs (k, sign), each with a vector u
+of R^d, and the program is ::
+
+    minimise   L(sum_g sign_g * D_g X u_g) + beta * sum_g norm2(u_g)
+    subject to (2 D_g - I) X u_g >= 0  for every group g, where `has_cones`.
+
+Where an input has several patches, every row of X is one of them, those of an input
+follow each other, and the outputs of an input's rows are summed ("pooled").
+
+With cones it is the program of Pilanci and Ergen for two-layer ReLU networks (the
+talk, "ReLU Neural Networks are Convex Group Lasso Models"); without, that of gated
+ReLU networks, where one sign per cell is enough.
+
+All groups are handled at once: the columns of `U`, of shape (d, n_groups).
+"""
+
+from __future__ import annotations
+
+from copy import copy
+from functools import cached_property
+
+import numpy as np
+
+__all__ = ["ConvexProgram", "heads_of", "lengths_of", "pool"]
+
+
+def lengths_of(output):
+    """Return the norms of units' output weights, of shape (m,) or (m, q)."""
+    return np.abs(output) if output.ndim == 1 else np.linalg.norm(output, axis=1)
+
+
+def heads_of(output):
+    """Return the signs of output weights, or for several outputs their directions."""
+    if output.ndim == 1:
+        return np.sign(output)
+    lengths = lengths_of(output)[:, None]
+    return output / np.where(lengths > 0, lengths, 1.0)
+
+
+def pool(values, n_patches):
+    """Return the sums over every `n_patches` rows in a row."""
+    if n_patches == 1:
+        return values
+    inputs = len(values) // n_patches
+    return values.reshape(inputs, n_patches, *values.shape[1:]).sum(axis=1)
+
+
+class ConvexProgram:
+    """Group lasso over cells, with or without their cones.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d), or (n * n_patches, d)
+        Inputs, or their patches; a hidden bias is a column of ones.
+    loss : object
+        A loss of :mod:`convexnn.programs.losses`.
+    beta : float
+        Penalty on the groups' norms.
+    cells : convexnn.programs.cells.Cells
+        Activation patterns and their gates.
+    has_cones : bool
+        Whether each group stays in the cone of its cell.
+    cell_of, sign : ndarray of shape (n_groups,), default=None
+        Cell and sign of each group. By default every cell with +1 and, where there
+        are cones, every cell with -1 after them. For q outputs the signs are vectors of
+        norm 1, of shape (n_groups, q).
+    n_patches : int, default=1
+        Rows of `X` for each target.
+    """
+
+    def __init__(
+        self,
+        X,
+        loss,
+        beta,
+        cells,
+        *,
+        has_cones,
+        cell_of=None,
+        sign=None,
+        n_patches=1,
+    ):
+        self.X = X
+        self.loss = loss
+        self.beta = beta
+        self.cells = cells
+        self.has_cones = has_cones
+        if cell_of is None:
+            signs = (1.0, -1.0) if has_cones else (1.0,)
+            cell_of = np.tile(np.arange(len(cells)), len(signs))
+            sign = np.repeat(signs, len(cells))
+        self.cell_of = cell_of
+        self.sign = sign
+        self.n_patches = n_patches
+
+    @property
+    def n_groups(self):
+        """Number of groups."""
+        return len(self.cell_of)
+
+    @property
+    def shape(self):
+        """Shape (d, n_groups) of the variable."""
+        return self.X.shape[1], self.n_groups
+
+    @cached_property
+    def mask(self):
+        """Diagonals of D, one group a column, as floats of shape (n, n_groups)."""
+        return self.cells.patterns[:, self.cell_of].astype(self.X.dtype)
+
+    @cached_property
+    def side(self):
+        """Diagonals of 2 D - I, one group a column: shape (n, n_groups)."""
+        return 2 * self.mask - 1
+
+    @property
+    def gates(self):
+        """A gate inside the cell of each group, of shape (d, n_groups)."""
+        return self.cells.gates[:, self.cell_of]
+
+    def restrict(self, groups):
+        """Return the program over some of the groups."""
+        return ConvexProgram(
+            self.X,
+            self.loss,
+            self.beta,
+            self.cells,
+            has_cones=self.has_cones,
+            cell_of=self.cell_of[groups],
+            sign=self.sign[groups],
+            n_patches=self.n_patches,
+        )
+
+    def with_loss(self, loss):
+        """Return the program with another loss."""
+        changed = copy(self)
+        changed.loss = loss
+        return changed
+
+    def quadratic_model(self, z):
+        """Return the program with a squared loss near this one's at an output."""
+        return self.with_loss(self.loss.quadratic_model(z))
+
+    def pool(self, values):
+        """Return the sums over the patches of each input: (n * n_patches, ...) to n."""
+        return pool(values, self.n_patches)
+
+    def spread(self, v):
+        """Return what belongs to an input for each of its patches."""
+        return v if self.n_patches == 1 else np.repeat(v, self.n_patches, axis=0)
+
+    def contributions(self, U):
+        """Return each group's output ``sign * D X u``: (n, n_groups).
+
+        For q outputs the shape is (n, q, n_groups).
+        """
+        values = self.X @ U
+        values *= self.mask
+        values = self.pool(values)
+        if self.sign.ndim == 2:
+            return values[:, None, :] * self.sign.T
+        values *= self.sign.astype(values.dtype)
+        return values
+
+    def output(self, U):
+        """Return the sum of the groups' outputs, of shape (n,) or (n, q)."""
+        values = self.X @ U
+        values *= self.mask
+        return self.pool(values @ self.sign.astype(values.dtype))
+
+    def correlations(self, v):
+        """Return ``sign * X' D v`` for every group, of shape (d, n_groups)."""
+        if self.sign.ndim == 2:
+            return self.X.T @ (self.mask * self.spread(v @ self.sign.T))
+        masked = self.mask * self.spread(v)[:, None]
+        return (self.X.T @ masked) * self.sign.astype(masked.dtype)
+
+    def slack(self, U):
+        """Return ``(2 D - I) X U``, non-negative inside the cones."""
+        return (self.X @ U) * self.side
+
+    def pull_back(self, multipliers):
+        """Return ``X' (2 D - I) multipliers`` per group, of shape (d, n_groups)."""
+        return self.X.T @ (self.side * multipliers)
+
+    def norms(self, U):
+        """Return the norm of every group that is penalised, of shape (n_groups,)."""
+        return np.linalg.norm(U, axis=0)
+
+    def dual_norms(self, W):
+        """Return the norms dual to these, whose largest is a price: (n_groups,)."""
+        return np.linalg.norm(W, axis=0)
+
+    def shrink(self, U, threshold):
+        """Return the proximal map of the norms times a threshold."""
+        norms = self.norms(U)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return U * np.where(norms > 0, np.maximum(1 - threshold / norms, 0), 0)
+
+    def factored(self, U):
+        """Return a program whose groups are units, and the point in it: these."""
+        return self, U
+
+    def collected(self, units, V):
+        """Return the point of this program from one of the program of its units."""
+        return V
+
+    def penalty(self, U):
+        """Return ``beta * sum_g norm2(u_g)``."""
+        return self.beta * float(self.norms(U).sum())
+
+    def objective(self, U):
+        """Return the program's objective at U, feasible or not."""
+        return float(self.loss.value(self.output(U))) + self.penalty(U)

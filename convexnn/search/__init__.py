@@ -1,0 +1,1 @@
+"""Training without a list of cells: descents, prices of all directions, rounds."""

@@ -1,0 +1,320 @@
+"""Pricing over all directions: the unit that would lower the objective most.
+
+The price of a dual point v is the largest ``abs(v' phi(X; u))`` over the unit ball of
+an architecture. Finding it is hard in general; climbing from many starts finds local
+maxima, so that what follows from the best of them is an estimate. For ReLU units
+:func:`relu_price_bound` is a rigorous, looser bound.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..programs.row_space import row_space
+
+__all__ = [
+    "PLAIN",
+    "SMOOTHED",
+    "LocalMaxima",
+    "climb",
+    "distinct",
+    "draw_starts",
+    "maxima_at",
+    "relu_price_bound",
+    "sharpen",
+    "whitening",
+]
+
+
+#: Stages of a climb that is not to stall at kinks: widths of the smoothing, relative to
+#: the spread of a unit's pre-activations, and first steps.
+SMOOTHED = ((1.0, 1.0), (0.3, 0.5), (0.1, 0.3), (0.03, 0.1), (0.01, 0.05), (0.0, 0.03))
+
+#: The only stage of a climb from directions that are nearly maxima already.
+PLAIN = ((0.0, 1.0),)
+
+#: Relative step below which a stage has ended.
+_SHORTEST_STEP = 1e-3
+
+
+@dataclass(frozen=True)
+class LocalMaxima:
+    """Directions at which climbing ended.
+
+    Attributes
+    ----------
+    directions : ndarray of shape (d, n_directions)
+        Unit vectors.
+    values : ndarray of shape (n_directions,)
+        ``abs(v' phi)`` at each.
+    signs : ndarray of shape (n_directions,)
+        Signs of ``v' phi``: those of the output weight that lowers the loss.
+    """
+
+    directions: np.ndarray
+    values: np.ndarray
+    signs: np.ndarray
+
+    @property
+    def largest(self):
+        """Largest value found, a lower bound on the price."""
+        return float(self.values.max(initial=0.0))
+
+    def joined(self, other):
+        """Return the maxima of both."""
+        return LocalMaxima(
+            np.concatenate([self.directions, other.directions], axis=1),
+            np.concatenate([self.values, other.values]),
+            np.concatenate([self.signs, other.signs]),
+        )
+
+    def take(self, index):
+        """Return some of the maxima."""
+        return LocalMaxima(
+            self.directions[:, index], self.values[index], self.signs[index]
+        )
+
+
+def whitening(X):
+    """Return the matrix that turns Gaussian vectors into directions white over X.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+        Inputs.
+
+    Returns
+    -------
+    ndarray of shape (d, d)
+        Directions g = whitening @ z have values X g of even spread, up to directions
+        in which X hardly varies; there is nothing in those in which it does not.
+    """
+    space = row_space(X)
+    if space is not None:
+        # Squares of the smallest directions are lost beside that of the mean.
+        return space.whitening
+    values, vectors = np.linalg.eigh(X.T @ X)
+    varies = values >= 1e-12 * values[-1]
+    return vectors * varies / np.sqrt(np.maximum(values, 1e-8 * values[-1] or 1.0))
+
+
+def draw_starts(white, n_starts, random_state, near):
+    """Draw directions to climb from: Gaussian, whitened, and close to given ones.
+
+    Parameters
+    ----------
+    white : ndarray of shape (d, d)
+        From :func:`whitening`; it shapes the second half of the random directions.
+    n_starts : int
+        Number of random directions.
+    random_state : numpy.random.RandomState
+        Source of the directions.
+    near : ndarray of shape (d, m)
+        Directions, the longest `n_starts` of which are slightly perturbed.
+
+    Returns
+    -------
+    ndarray of shape (d, n_starts + min(m, n_starts))
+        Directions, not normalised.
+    """
+    d = len(white)
+    drawn = random_state.standard_normal((d, n_starts))
+    drawn[:, n_starts // 2 :] = white @ drawn[:, n_starts // 2 :]
+    norms = np.linalg.norm(near, axis=0)
+    longest = np.argsort(-norms, kind="stable")[:n_starts]
+    shaken = near[:, longest] / norms[longest]
+    shaken = shaken + 0.3 / np.sqrt(d) * random_state.standard_normal(shaken.shape)
+    return np.concatenate([drawn, shaken], axis=1)
+
+
+def climb(architecture, X, v, starts, *, stages=SMOOTHED, n_steps=15):
+    """Climb ``abs(v' phi(X; u))`` on the unit sphere from many starts at once.
+
+    Steps along gradients stall at the kinks of the units, where most maxima lie; those
+    of smoothed units do not. Within a stage every start has its own step, which doubles
+    after success and shrinks after failure, so that no smoothed value ever falls.
+
+    Parameters
+    ----------
+    architecture : object
+        With ``correlate`` and ``spread``, see :mod:`convexnn.architectures`.
+    X : ndarray of shape (n, d)
+        Inputs. All is done in their precision.
+    v : ndarray of shape (n,)
+        Dual point.
+    starts : ndarray of shape (d, n_starts)
+        Directions other than zero.
+    stages : tuple of (float, float), default=SMOOTHED
+        Width of the smoothing and length of the first step of each stage: the width
+        relative to the root mean square of the pre-activations, 0 for none.
+    n_steps : int, default=15
+        Steps of each stage.
+
+    Returns
+    -------
+    ndarray of shape (d, n_starts)
+        Unit vectors where the climbs ended.
+    """
+    directions = (starts / np.linalg.norm(starts, axis=0)).astype(X.dtype)
+    v = v.astype(X.dtype)
+    for width, first_step in stages:
+        widths = width * architecture.spread(X, directions) if width else None
+        _climb_stage(architecture, X, v, directions, widths, first_step, n_steps)
+    return directions
+
+
+def _climb_stage(architecture, X, v, directions, widths, first_step, n_steps):
+    """Climb with units smoothed to some widths, moving the directions in place."""
+    values, gradients = architecture.correlate(X, v, directions, widths)
+    signs = np.where(values >= 0, 1.0, -1.0).astype(X.dtype)
+    values, gradients = np.abs(values), gradients * signs
+    steps = np.full(len(values), first_step, dtype=X.dtype)
+    rounding = 1 + 4 * np.finfo(X.dtype).eps
+    tiny = np.finfo(X.dtype).tiny
+    for _ in range(n_steps):
+        moving = np.flatnonzero(steps >= _SHORTEST_STEP)
+        if not len(moving):
+            break
+        size = np.maximum(np.linalg.norm(gradients[:, moving], axis=0), tiny)
+        trial = directions[:, moving] + steps[moving] * (gradients[:, moving] / size)
+        lengths = np.linalg.norm(trial, axis=0)
+        trial /= np.maximum(lengths, tiny)
+        width = None if widths is None else widths[moving]
+        reached, ahead = architecture.correlate(X, v, trial, width)
+        reached *= signs[moving]
+        better = (reached > values[moving] * rounding) & (lengths > tiny)
+        gained = moving[better]
+        directions[:, gained] = trial[:, better]
+        gradients[:, gained] = ahead[:, better] * signs[gained]
+        values[gained] = reached[better]
+        steps[moving] *= np.where(better, 2.0, 0.25).astype(X.dtype)
+
+
+def maxima_at(architecture, X, v, directions):
+    """Return ``abs(v' phi(X; u))`` at directions where climbing ended.
+
+    Parameters
+    ----------
+    architecture : object
+        With ``correlate``, see :mod:`convexnn.architectures`.
+    X : ndarray of shape (n, d)
+        Inputs.
+    v : ndarray of shape (n,)
+        Dual point.
+    directions : ndarray of shape (d, n_directions)
+        Directions other than zero.
+
+    Returns
+    -------
+    LocalMaxima
+        One for every direction, in their order and in the precision of `X`.
+    """
+    directions = directions.astype(X.dtype)
+    directions /= np.linalg.norm(directions, axis=0)
+    values, _ = architecture.correlate(X, v, directions)
+    return LocalMaxima(directions, np.abs(values), np.where(values >= 0, 1.0, -1.0))
+
+
+def distinct(maxima, *, above=0.0, at_most=40, tolerance=1e-3):
+    """Return the largest maxima above a value, nearly equal ones once.
+
+    Parameters
+    ----------
+    maxima : LocalMaxima
+        From :func:`maxima_at`.
+    above : float, default=0.0
+        Smaller ones are left out.
+    at_most : int, default=40
+        Largest number to return.
+    tolerance : float, default=1e-3
+        Directions of the same sign are equal if 1 minus their cosine is below this.
+
+    Returns
+    -------
+    LocalMaxima
+        In descending order.
+    """
+    order = np.argsort(-maxima.values, kind="stable")
+    order = order[maxima.values[order] > above]
+    cosines = maxima.directions[:, order].T @ maxima.directions[:, order]
+    is_equal = (cosines > 1 - tolerance) & np.equal.outer(
+        maxima.signs[order], maxima.signs[order]
+    )
+    is_new, kept = np.ones(len(order), dtype=bool), []
+    for j in range(len(order)):
+        if is_new[j] and len(kept) < at_most:
+            kept.append(j)
+            is_new &= ~is_equal[j]
+    return maxima.take(order[kept])
+
+
+def sharpen(architecture, X, v, maxima):
+    """Move each direction on to a local maximum, exactly.
+
+    Parameters
+    ----------
+    architecture : object
+        With ``ascend_cells``, see :mod:`convexnn.architectures`.
+    X : ndarray of shape (n, d)
+        Inputs.
+    v : ndarray of shape (n,)
+        Dual point.
+    maxima : LocalMaxima
+        Where climbing ended.
+
+    Returns
+    -------
+    LocalMaxima
+        As many, none lower.
+    """
+    directions, values = maxima.directions.copy(), maxima.values.copy()
+    for j, sign in enumerate(maxima.signs):
+        direction, value = architecture.ascend_cells(X, sign * v, directions[:, j])
+        if value > values[j]:
+            directions[:, j], values[j] = direction, value
+    return LocalMaxima(directions, values, maxima.signs)
+
+
+def relu_price_bound(X, v):
+    r"""Bound ``max abs(v' (X u)_+)`` over the unit ball from above.
+
+    With :math:`(z)_+ = (z + |z|) / 2`, and dropping the rows that can only lower the
+    value,
+
+    .. math::
+
+        v^\top (X u)_+ \le \tfrac12 v^\top X u + \tfrac12 \sum_i v_i^+ |x_i^\top u|
+        \le \tfrac12 \|X^\top v\|_2 + \tfrac12 \sqrt{\textstyle\sum_i v_i^+}\,
+        \sqrt{\lambda_{\max}(X^\top \mathrm{diag}(v^+) X)}
+
+    by the inequality of Cauchy and Schwarz, and the same for -v. It is rigorous and
+    loose.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+        Inputs.
+    v : ndarray of shape (n,)
+        Dual point.
+
+    Returns
+    -------
+    float
+        The bound.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convexnn.search.climbing import relu_price_bound
+    >>> X, v = np.eye(2), np.array([1.0, -1.0])
+    >>> relu_price_bound(X, v) >= 1.0  # attained at u = (1, 0)
+    True
+    """
+    linear = float(np.linalg.norm(X.T @ v))
+    bounds = []
+    for positive in (np.maximum(v, 0), np.maximum(-v, 0)):
+        largest = np.linalg.eigvalsh((X.T * positive) @ X)[-1]
+        bounds.append(np.sqrt(positive.sum() * max(float(largest), 0.0)))
+    return 0.5 * (linear + float(max(bounds)))

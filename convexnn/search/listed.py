@@ -1,0 +1,86 @@
+"""Prices over all cells of data whose arrangement is small enough to list."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..programs.cells import enumerate_cells
+from ..programs.faces import Faces
+
+__all__ = ["Arrangement", "list_arrangement"]
+
+#: Most cells of a whole arrangement, of at most this rank, that prices are proved over.
+_ENUMERABLE = 5000
+_LOW_RANK = 3
+
+
+def list_arrangement(architecture, X, loss, beta):
+    """Return the arrangement of some inputs, or None where it is not listed.
+
+    Parameters
+    ----------
+    architecture : object
+        With `program`, see :mod:`convexnn.architectures`.
+    X : ndarray of shape (n, d)
+        Inputs.
+    loss : object
+        A loss of :mod:`convexnn.programs.losses`.
+    beta : float
+        Penalty.
+
+    Returns
+    -------
+    Arrangement or None
+        None above rank 3 or 5,000 cells, or for several outputs.
+    """
+    if loss.y.ndim == 2:
+        return None
+    if np.linalg.matrix_rank(X) > _LOW_RANK:
+        return None
+    try:
+        cells = enumerate_cells(X, max_patterns=_ENUMERABLE)
+    except ValueError:
+        return None
+    return Arrangement(architecture.program(X, loss, beta, cells))
+
+
+class Arrangement:
+    """All cells of some inputs.
+
+    Parameters
+    ----------
+    program : ConvexProgram
+        The program over all of them.
+    """
+
+    def __init__(self, program):
+        self.program = program
+        self._faces = Faces(program.X, program.side)
+
+    def price(self, v, threshold):
+        """Return the largest price over all cells, and its direction.
+
+        Parameters
+        ----------
+        v : ndarray of shape (n,)
+            Dual point.
+        threshold : float
+            Prices at or below it need not be exact.
+
+        Returns
+        -------
+        price : float
+            The price; if it is at or below the threshold, a bound on it.
+        direction : ndarray of shape (d,) or None
+            Where it is attained, of norm `price`.
+        """
+        correlations = self.program.correlations(v)
+        doubtful = np.flatnonzero(np.linalg.norm(correlations, axis=0) > threshold)
+        if not len(doubtful):
+            return threshold, None
+        points, _, _ = self._faces.project(
+            correlations[:, doubtful], doubtful, stop_below=threshold
+        )
+        prices = np.linalg.norm(points, axis=0)
+        largest = int(np.argmax(prices))
+        return float(prices[largest]), points[:, largest]

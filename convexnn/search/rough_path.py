@@ -1,0 +1,160 @@
+"""Networks of plain units along descending penalties, by a few descents at each.
+
+No pricing, no polish, no certificate: what such networks predict tells where along a
+path of penalties the best one lies, for a small part of what the optima there cost.
+Each penalty begins with the units of the one before; units that have died come back as
+small random ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import minimize
+
+from ..programs.program import lengths_of
+from ..solvers.time_limit import is_out_of_time
+from .descent import Objective, Units
+from .starts import draw_units, random_units
+
+__all__ = ["N_UNITS", "RoughPath", "RoughUnits"]
+
+#: Units, and most quasi-Newton steps at the first penalty and at each further one.
+N_UNITS = 100
+_FIRST_STEPS, _STEPS = 200, 40
+
+#: Share of the zero network's loss above which a path has not begun yet.
+_NO_BETTER = 0.99
+
+#: Relative decrease in a step below which a descent ends: single precision ends there.
+_SLOW = 1e-7
+
+#: Norm of units that have died, as a share of the longest, and of those that take their
+#: place, as a share of the mean of the others.
+_DEAD, _REVIVED = 1e-3, 1e-2
+
+
+@dataclass(frozen=True)
+class RoughUnits:
+    """Where descents at one penalty ended.
+
+    Attributes
+    ----------
+    units : Units
+        All of them, whether dead or alive, in their order.
+    offset : float or ndarray of shape (q,)
+        Intercept.
+    objective : float
+        Value of the objective there.
+    random_state : numpy.random.RandomState
+        Source of the units that come next.
+    """
+
+    units: Units
+    offset: float | np.ndarray
+    objective: float
+    random_state: np.random.RandomState
+
+
+class RoughPath:
+    """Descends from penalty to penalty.
+
+    Parameters
+    ----------
+    architecture : object
+        With ``linearise``, ``atoms`` and ``random_heads``, see
+        :mod:`convexnn.architectures`.
+    X : ndarray of shape (n, d)
+        Inputs.
+    loss : object
+        A loss of :mod:`convexnn.programs.losses`.
+    n_units : int
+        Number of units.
+    random_state : numpy.random.RandomState
+        Source of the units of a path that begins.
+    last : RoughUnits, default=None
+        Where a path ended that is to be gone on with.
+    """
+
+    def __init__(self, architecture, X, loss, *, n_units, random_state, last=None):
+        self.architecture, self.X, self.loss = architecture, X, loss
+        self.n_units, self.last = n_units, last
+        self.random_state = random_state if last is None else last.random_state
+        self._descended = loss.rounded().smoothed(0.0)
+        self._at_zero = float(loss.value(np.zeros_like(loss.y)))
+
+    def follow(self, beta):
+        """Descend at the next penalty.
+
+        Parameters
+        ----------
+        beta : float
+            Penalty, smaller than the one before.
+
+        Returns
+        -------
+        RoughUnits
+            Where the descent ended.
+        """
+        about = self.architecture, self.X, self.loss
+        if self.last is None or self.last.objective > _NO_BETTER * self._at_zero:
+            units = random_units(*about, beta, self.n_units, self.random_state)
+            n_steps, offset = _FIRST_STEPS, None
+        else:
+            fresh = draw_units(*about, self.n_units, self.random_state)
+            units = _revived(self.last.units, *fresh)
+            n_steps, offset = _STEPS, self.last.offset
+        self.last = self._descend(units, beta, n_steps, offset)
+        return self.last
+
+    def _descend(self, units, beta, n_steps, offset):
+        objective = Objective(
+            self.architecture, self.X, self._descended, beta, units.output.shape
+        )
+        start = objective.join(units.hidden, units.output)
+        # Squares know their best intercepts in closed form; those of other losses
+        # are weights like the others, rather than a search in every step.
+        is_free = self.loss.intercept and not self.loss.is_quadratic
+        function = objective
+        if is_free:
+            function = objective.at_intercepts
+            if offset is None:
+                offset = self.loss.offset(np.zeros_like(self.loss.y))
+            start = np.append(start, offset)
+        options = {"maxiter": n_steps, "maxcor": 10, "ftol": _SLOW, "gtol": 1e-12}
+        flat = minimize(
+            function,
+            start,
+            jac=True,
+            method="L-BFGS-B",
+            callback=_stop_in_time,
+            options=options,
+        ).x
+        flat = flat[: start.size - np.size(offset)] if is_free else flat
+        units = Units(*objective.split(flat))
+        z = objective.output(flat)
+        value, _, offset = self.loss.evaluate(z)
+        if offset is None:
+            offset = self.loss.offset(z)
+        penalty = 0.5 * beta * float(np.sum(units.hidden**2) + np.sum(units.output**2))
+        return RoughUnits(units, offset, float(value) + penalty, self.random_state)
+
+
+def _stop_in_time(intermediate_result):
+    if is_out_of_time():
+        raise StopIteration
+
+
+def _revived(units, directions, heads):
+    """Return balanced units, with small fresh ones in place of those that have died."""
+    norms = np.linalg.norm(units.hidden, axis=0) * lengths_of(units.output)
+    alive = norms > _DEAD * norms.max()
+    size = np.sqrt(_REVIVED * norms[alive].mean()) if alive.any() else _REVIVED
+    hidden, output = directions * size, heads * size
+    # Layers of equal norm have the smallest penalty.
+    lengths = lengths_of(units.output)[alive]
+    ratio = np.sqrt(lengths / np.linalg.norm(units.hidden[:, alive], axis=0))
+    hidden[:, alive] = units.hidden[:, alive] * ratio
+    output[alive] = (units.output[alive].T / ratio).T
+    return Units(hidden, output)

@@ -1,0 +1,389 @@
+"""Train networks on one set of samples: search or solve, cut, recover.
+
+The one way from samples, a backend and a penalty to a network in the caller's units;
+the estimators, the path and the cross-validation all go it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
+
+import numpy as np
+from sklearn.utils import check_random_state
+from threadpoolctl import ThreadpoolController
+
+from ..architectures import ARCHITECTURES, SEVERAL_OUTPUTS
+from ..architectures.gated_relu import OpenGates
+from ..architectures.recovery import program_directions
+from ..checks import check_gates, check_objective, check_penalty
+from ..data.samples import Samples, without_last_digits
+from ..networks.network import ReLUNetwork
+from ..programs.cells import enumerate_cells, given_cells, sample_cells
+from ..programs.certificate import Certificate, price_groups
+from ..programs.losses import LOSSES
+from ..programs.program import heads_of, lengths_of, pool
+from ..programs.row_space import row_space
+from ..search.rough_path import N_UNITS, RoughPath
+from ..solvers import Backend, solve_program
+from ..solvers.driver import cap_width
+from ..solvers.history import History
+from ..solvers.registry import select_for_several_outputs
+
+__all__ = ["RoughNetwork", "Trained", "Trainer"]
+
+
+@cache
+def _linear_algebra_threads():
+    """Return the control of the threads of the linear algebra libraries.
+
+    Solvers work on blocks that fit a cache, where more than one thread costs more than
+    it saves, and results that do not depend on the number of threads are worth having.
+    """
+    return ThreadpoolController()
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained network and what is known about it, in the caller's units.
+
+    Attributes
+    ----------
+    network : ReLUNetwork
+        The network.
+    certificate : Certificate
+        Its objective, the dual bound, and what that holds over.
+    history : History
+        Objective and bound against CPU seconds.
+    beta_max : float
+        Smallest beta for which the zero network is optimal; with scope "search" an
+        estimate from below.
+    n_iter : int
+        Iterations of the backend.
+    status : str
+        What the backend said last.
+    solver : str
+        Its name.
+    gap : float
+        Relative duality gap before any cut to `max_neurons`: what `tol` bounds.
+    known : object
+        What training with another penalty can begin with, None if there is nothing.
+    """
+
+    network: ReLUNetwork
+    certificate: Certificate
+    history: History
+    beta_max: float
+    n_iter: int
+    status: str
+    solver: str
+    gap: float
+    known: object
+
+
+@dataclass(frozen=True)
+class RoughNetwork:
+    """A network that descents have led to, in the caller's units.
+
+    Attributes
+    ----------
+    network : ReLUNetwork
+        The network.
+    objective : float
+        Its objective, up to single precision; how far it is from the optimum is not
+        known.
+    """
+
+    network: ReLUNetwork
+    objective: float
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """Samples, a backend and its settings; trains a network at any penalty.
+
+    Minimises the objective of :class:`~convexnn.ConvexReLURegressor`. Cells of given
+    lists are found once, so that all penalties share them.
+
+    Parameters
+    ----------
+    samples : Samples
+        From :func:`~convexnn.data.samples.collect_samples`.
+    backend : Backend
+        From :func:`~convexnn.solvers.select_backend`.
+    architecture : object, default=ReLU()
+        Of :mod:`convexnn.architectures`.
+    cells, n_cells, tol, max_iter, max_neurons, solver_options, verbose
+        Of :class:`~convexnn.ConvexReLURegressor`.
+    random_state : int or RandomState instance
+        Source of the cells or of the search. An int is used anew for every penalty.
+    loss : str, default="squared"
+        A name of :data:`~convexnn.programs.losses.LOSSES`, for which the samples were collected.
+    epsilon : float, default=None
+        Of "huber", in the caller's units.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from convexnn.data.samples import collect_samples
+    >>> from convexnn.solvers import select_backend
+    >>> from convexnn.training.trainer import Trainer
+    >>> samples = collect_samples(*load_diabetes(return_X_y=True))
+    >>> trainer = Trainer(samples, select_backend("fista", "relu"), n_cells=10)
+    >>> trained = trainer.train(0.5 * trainer.beta_max())
+    >>> trained.network.n_neurons > 0, trained.gap <= 1e-3
+    (True, True)
+    """
+
+    samples: Samples
+    backend: Backend
+    architecture: object = ARCHITECTURES["relu"]
+    cells: str | np.ndarray = "auto"
+    n_cells: int = 50
+    tol: float = 1e-3
+    max_iter: int = 20_000
+    max_neurons: int | None = None
+    solver_options: dict | None = None
+    verbose: int = 0
+    random_state: int | np.random.RandomState = 0
+    loss: str = "squared"
+    epsilon: float | None = None
+
+    def train(self, beta, start=None, known=None):
+        """Train a network.
+
+        Parameters
+        ----------
+        beta : float
+            Penalty, in the caller's units.
+        start : ReLUNetwork, default=None
+            Network of the same activation to start from.
+        known : object, default=None
+            From another :class:`Trained` of this trainer.
+
+        Returns
+        -------
+        Trained
+            The network. Its gap may exceed `tol`; telling the user is up to the
+            caller.
+
+        Raises
+        ------
+        ValueError
+            If beta is out of range for the data, the cells are not as described, the
+            objective overflows, or there are several outputs and the backend cannot
+            train these: ReLU networks need ``cells="auto"``.
+        """
+        scaled = self._scaled(beta)
+        known = self._at_zero[1] if known is None else known
+        program, point, price, known = self._reach(scaled, start, known)
+        gap = point.certificate.relative_gap
+        if self.max_neurons is not None:
+            point = cap_width(
+                program, point, self._backend, self.max_neurons, **self._settings
+            )
+        scale = self.samples.objective_scale
+        certificate = point.certificate.in_units(scale)
+        check_objective(certificate.primal)
+        return Trained(
+            network=self._form.recover(program, point.U, self.samples),
+            certificate=certificate,
+            history=point.history.in_units(scale),
+            beta_max=price * self.samples.beta_scale,
+            n_iter=point.n_iter,
+            status=point.status,
+            solver=self._backend.name,
+            gap=gap,
+            known=known,
+        )
+
+    def beta_max(self):
+        """Return the smallest beta for which the zero network is optimal.
+
+        With a search it is an estimate from below; 0 for constant targets.
+        """
+        return self._at_zero[0] * self.samples.beta_scale
+
+    def descend(self, betas, last=None):
+        """Descend along descending penalties, without pricing and without a polish.
+
+        The networks tell which penalty predicts best, not where the optimum is: see
+        :mod:`convexnn.search.rough_path`. A ReLU network may use any cells.
+
+        Parameters
+        ----------
+        betas : sequence of float
+            Penalties in descending order, in the caller's units.
+        last : RoughUnits, default=None
+            Where a path ended that is to be gone on with.
+
+        Returns
+        -------
+        list of RoughNetwork
+            One for each penalty.
+        last : RoughUnits
+            Where the path ended.
+        """
+        form, n_units = self._descended
+        path = RoughPath(
+            form,
+            self._rows,
+            self._loss,
+            n_units=n_units,
+            random_state=check_random_state(self.random_state),
+            last=last,
+        )
+        found = []
+        with _linear_algebra_threads().limit(limits=1, user_api="blas"):
+            for beta in betas:
+                rough = path.follow(self._scaled(beta))
+                units = rough.units
+                if self._space is not None:
+                    units = replace(units, hidden=self._space.basis @ units.hidden)
+                network = form.network(units, rough.offset, self.samples)
+                objective = rough.objective * self.samples.objective_scale
+                found.append(RoughNetwork(network, objective))
+        return found, path.last
+
+    def _scaled(self, beta):
+        """Return a penalty in the units of the samples, without its last digits."""
+        return _rounded(check_penalty(beta, self.samples.beta_scale))
+
+    @cached_property
+    def _at_zero(self):
+        """Price of the zero network, and what is known after it has been found."""
+        at_zero = self._loss.dual_point(np.zeros_like(self.samples.y))
+        # No unit of norm 1 has a price above this, so that nothing is trained.
+        norms = pool(np.linalg.norm(self.samples.X, axis=1), self.samples.n_patches)
+        silencing = 2 * lengths_of(at_zero) @ norms
+        if silencing == 0:
+            return 0.0, None
+        return self._reach(silencing)[2:]
+
+    @property
+    def _descended(self):
+        """The architecture of descents, and their number of units."""
+        if self.architecture.has_cones:
+            return self._form, min(N_UNITS, 2 * len(self.samples.y))
+        n_outputs = np.prod(self.samples.y.shape[1:], dtype=int)
+        repeats = min(n_outputs, self.samples.X.shape[1])
+        form = OpenGates(self._listed_cells, repeats)
+        return form, len(form)
+
+    @property
+    def _form(self):
+        """The architecture, in its form for as many outputs as there are."""
+        if self.samples.y.ndim == 1:
+            return self.architecture
+        return SEVERAL_OUTPUTS[self.architecture.name]
+
+    @cached_property
+    def _backend(self):
+        """The backend, or for several outputs what it stands for there."""
+        if self.samples.y.ndim == 1:
+            return self.backend
+        return select_for_several_outputs(
+            self.backend,
+            self.architecture.name,
+            self._form.name,
+            by_gradients=self._loss.is_smooth and not self._loss.is_quadratic,
+        )
+
+    @cached_property
+    def _loss(self):
+        options = {}
+        if self.loss == "huber":
+            options["epsilon"] = _rounded(self.epsilon / self.samples.y_scale)
+        return LOSSES[self.loss](
+            self.samples.y,
+            self.samples.weights,
+            intercept=self.samples.has_bias,
+            constant=self.samples.within,
+            **options,
+        )
+
+    @cached_property
+    def _listed_cells(self):
+        X = self.samples.X
+        if not isinstance(self.cells, str):
+            return given_cells(
+                X, check_gates(self.cells, X.shape[1], self.samples.has_bias)
+            )
+        if self.cells == "all":
+            return enumerate_cells(X)
+        return sample_cells(X, self.n_cells, check_random_state(self.random_state))
+
+    @property
+    def _settings(self):
+        return {
+            "tol": self.tol,
+            "max_iter": self.max_iter,
+            "options": self.solver_options,
+            "verbose": int(self.verbose),
+        }
+
+    def _reach(self, beta, start=None, known=None):
+        """Return program, point, price of the zero network, and what is known."""
+        is_free = isinstance(self.cells, str) and self.cells == "auto"
+        reach = self._search if self._backend.search and is_free else self._solve
+        with _linear_algebra_threads().limit(limits=1, user_api="blas"):
+            return reach(beta, start, known)
+
+    def _solve(self, beta, start, known):
+        """Solve the program over the listed cells."""
+        if self._form.name == "vector_relu":
+            raise ValueError(
+                "y with several columns (targets, or more than two classes) needs "
+                "cells='auto' with activation='relu': within a cell its program is not "
+                f"convex. Got cells={self.cells!r}; given cells are for "
+                "activation='gated_relu'."
+            )
+        program = self._form.program(
+            self.samples.X, self._loss, beta, self._listed_cells
+        )
+        if start is not None:
+            start = self._form.locate(program, start, self.samples)
+        point = solve_program(program, self._backend, start=start, **self._settings)
+        at_zero = program.loss.dual_point(np.zeros_like(self.samples.y))
+        price = price_groups(program, at_zero).largest
+        program, U = program.factored(point.U)
+        return program, replace(point, U=U), price, known
+
+    def _search(self, beta, start, known):
+        """Train a network whose cells the backend finds itself."""
+        space = self._space
+        if start is not None:
+            directions = program_directions(start, self.samples)
+            directions = directions if space is None else space.basis.T @ directions
+            start = directions, heads_of(start.output)
+        found = self._backend.load_search()(
+            self._rows,
+            self._loss,
+            beta,
+            architecture=self._form,
+            start=start,
+            known=known,
+            random_state=check_random_state(self.random_state),
+            **self._settings,
+        )
+        program, point = found.program, found.point
+        if space is not None:
+            program = space.original(program, self.samples.X)
+            point = replace(point, U=space.basis @ point.U)
+        return program, point, found.known.price_at_zero, found.known
+
+    @cached_property
+    def _space(self):
+        """Coordinates of inputs that lie far from zero, else None."""
+        return row_space(self.samples.X)
+
+    @property
+    def _rows(self):
+        """The inputs as searches and descents see them."""
+        return self.samples.X if self._space is None else self._space.rows
+
+
+def _rounded(number):
+    """Return a number to as many digits as normalised targets have."""
+    mantissa, exponent = np.frexp(number)
+    return float(np.ldexp(without_last_digits(mantissa), exponent))
