@@ -1,9 +1,9 @@
 """Three-layer sub-networks ``((X U)_+ v)_+`` with normF(U) <= 1, norm2(v) <= 1.
 
 A unit is one direction of d * m + m entries, U and then v, on the unit sphere: for the
-best scales of its layers ``normF(U)^2 + norm2(v)^2 = 1`` allows what
-``sqrt(2) U, sqrt(2) v`` in the two unit balls does, so that its atom has a factor of
-two. With it :mod:`convexnn.search.climbing` climbs these units as it does those of two layers.
+best scales of its layers ``normF(U)^2 + norm2(v)^2 = 1`` allows what ``sqrt(2) U,
+sqrt(2) v`` in the two unit balls does, so that its atom has a factor of two. With it
+:mod:`convexnn.search.climbing` climbs these units as it does those of two layers.
 """
 
 from __future__ import annotations

@@ -119,8 +119,8 @@ def collect_samples(
     grid : PatchGrid, default=None
         Where the patches of the inputs lie; None for the inputs themselves.
     loss : str, default="squared"
-        A name of :data:`~convexnn.programs.losses.LOSSES`. Rows of equal inputs and different
-        targets are one row for squares alone.
+        A name of :data:`~convexnn.programs.losses.LOSSES`. Rows of equal inputs and
+        different targets are one row for squares alone.
 
     Returns
     -------

@@ -167,8 +167,8 @@ def solve_relaxation(program, backend, *, tol, max_iter, verbose=0):
     -------
     Relaxed
         The point. Its violation may exceed `tol`. A
-        :func:`~convexnn.solvers.time_limit.time_limit` around the call ends the own backend
-        after a step; the others end by themselves.
+        :func:`~convexnn.solvers.time_limit.time_limit` around the call ends the own
+        backend after a step; the others end by themselves.
 
     Raises
     ------

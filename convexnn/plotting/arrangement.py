@@ -70,7 +70,7 @@ class ArrangementDisplay:
 
     See Also
     --------
-    convexnn.programs.cells.enumerate_cells : Lists the cells in any number of dimensions.
+    convexnn.programs.cells.enumerate_cells : Lists cells in any number of dimensions.
 
     Examples
     --------

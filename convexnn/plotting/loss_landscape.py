@@ -287,8 +287,8 @@ class LossLandscapeDisplay:
         ----------
         networks : dict of str to network
             Three networks by their names: fitted estimators, networks of
-            :mod:`convexnn.networks.network` or :mod:`convexnn.architectures`, or lists of
-            sub-networks (W1, w2, w3) without biases.
+            :mod:`convexnn.networks.network` or :mod:`convexnn.architectures`, or lists
+            of sub-networks (W1, w2, w3) without biases.
         X : array-like of shape (n_samples, n_features)
             Inputs.
         y : array-like of shape (n_samples,)

@@ -203,9 +203,10 @@ def search(
     Returns
     -------
     FoundSubNetworks
-        Network and certificate. A :func:`~convexnn.solvers.time_limit.time_limit` around the
-        call ends the search after the step that it is in, a step of a descent or a
-        pricing, and the pricing of the best network, if none was priced before.
+        Network and certificate. A :func:`~convexnn.solvers.time_limit.time_limit`
+        around the call ends the search after the step that it is in, a step of a
+        descent or a pricing, and the pricing of the best network, if none was priced
+        before.
     """
     run = _Search(X, loss, beta, zero, tol, verbose)
     if zero.price <= beta:

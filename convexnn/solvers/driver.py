@@ -72,8 +72,8 @@ def solve_program(
     Returns
     -------
     CertifiedPoint
-        The point of the smallest objective that was certified, with the status
-        "time limit reached" where a :func:`~convexnn.solvers.time_limit.time_limit` around
+        The point of the smallest objective that was certified, with the status "time
+        limit reached" where a :func:`~convexnn.solvers.time_limit.time_limit` around
         the call ended the rounds: the zero network, if there was no time for another.
         Its gap may exceed `tol`; telling the user is up to the caller.
     """

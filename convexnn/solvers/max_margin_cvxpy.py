@@ -1,8 +1,8 @@
 """The largest margin of networks over given cells, through cvxpy and Clarabel.
 
 The norms sum to at most 1 and the smallest margin is maximised: the program of
-:mod:`convexnn.training.max_margin` after a change of scale, but one that has a solution whether
-the labels can be separated or not.
+:mod:`convexnn.training.max_margin` after a change of scale, but one that has a solution
+whether the labels can be separated or not.
 """
 
 from __future__ import annotations

@@ -32,8 +32,8 @@ def solve(program, *, tol=None, verbose=0, solver="CLARABEL"):
     Returns
     -------
     BlockSolution
-        Point and multipliers. A :func:`~convexnn.solvers.time_limit.time_limit` is handed to
-        Clarabel; with none left the point is zero.
+        Point and multipliers. A :func:`~convexnn.solvers.time_limit.time_limit` is
+        handed to Clarabel; with none left the point is zero.
 
     Raises
     ------

@@ -100,8 +100,8 @@ class ThreeLayerTrainer:
     n_units, cells, n_cells, max_subnetworks, tol, max_iter, verbose, random_state
         Of :class:`~convexnn.ThreeLayerConvexRegressor`.
     loss : str, default="squared"
-        A name of :data:`~convexnn.programs.losses.LOSSES`, for which the samples were collected;
-        not "huber", which has a parameter, nor "multinomial".
+        A name of :data:`~convexnn.programs.losses.LOSSES`, for which the samples were
+        collected; not "huber", which has a parameter, nor "multinomial".
     """
 
     samples: Samples
@@ -130,8 +130,8 @@ class ThreeLayerTrainer:
         -------
         TrainedThreeLayer
             The network: the best found until a
-            :func:`~convexnn.solvers.time_limit.time_limit` around the call ended the training,
-            which `status` then says.
+            :func:`~convexnn.solvers.time_limit.time_limit` around the call ended the
+            training, which `status` then says.
 
         Raises
         ------

@@ -118,7 +118,8 @@ class Trainer:
     random_state : int or RandomState instance
         Source of the cells or of the search. An int is used anew for every penalty.
     loss : str, default="squared"
-        A name of :data:`~convexnn.programs.losses.LOSSES`, for which the samples were collected.
+        A name of :data:`~convexnn.programs.losses.LOSSES`, for which the samples were
+        collected.
     epsilon : float, default=None
         Of "huber", in the caller's units.
 

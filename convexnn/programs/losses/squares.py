@@ -12,8 +12,8 @@ __all__ = ["OutputwiseSquaredLoss", "SquaredLoss"]
 class SquaredLoss(Loss):
     """Half the weighted sum of squares: ``l(f, y) = norm2(f - y)^2 / 2``.
 
-    See :class:`~convexnn.programs.losses.Loss` for the parameters. Everything is in closed
-    form.
+    See :class:`~convexnn.programs.losses.Loss` for the parameters. Everything is in
+    closed form.
     """
 
     is_quadratic = True
