@@ -20,7 +20,7 @@ from convexnn import (
     ThreeLayerConvexRegressor,
     certify,
 )
-from convexnn.solvers import three_layer_search
+from convexnn.search import three_layer_search
 
 rng = np.random.default_rng(0)
 X, Y = rng.standard_normal((14, 2)), rng.standard_normal(14)

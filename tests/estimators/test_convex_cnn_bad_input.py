@@ -9,8 +9,9 @@ from sklearn.exceptions import (
     NotFittedError,
 )
 
-from convexnn import ConvexCNNRegressor, filter_training
-from convexnn.solvers import SolverError, relaxation_interior_point
+from convexnn import ConvexCNNRegressor
+from convexnn.filters import interior_point, trainer
+from convexnn.solvers import SolverError
 
 rng = np.random.default_rng(0)
 X = rng.standard_normal((24, 6))
@@ -246,8 +247,8 @@ def test_refinements_that_run_out_of_steps_warn():
 @pytest.mark.parametrize(
     ("place", "name", "error"),
     [
-        (relaxation_interior_point, "solve", SolverError("lost")),
-        (filter_training, "refine_filter", KeyboardInterrupt()),
+        (interior_point, "solve", SolverError("lost")),
+        (trainer, "refine_filter", KeyboardInterrupt()),
     ],
 )
 def test_failures_and_interrupts_leave_the_estimator_as_it_was(

@@ -6,7 +6,7 @@ from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
 
 from convexnn import CenteredGDDecoder
-from convexnn.solvers import decoding
+from convexnn.decoding import decode as decoding
 
 SOLVERS = ("newton", "newton_cg", "centered_gd", "nesterov")
 every_solver = pytest.mark.parametrize("solver", SOLVERS)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from convexnn import patches as module
+from convexnn.data import patches as module
 from convexnn.data.patches import Patches, patch_grid
 
 #: Input shape, filter shape, stride, and the number of patches that follows.

@@ -20,8 +20,8 @@ from convexnn import (
     ConvexReLURegressorCV,
     ThreeLayerConvexClassifier,
     ThreeLayerConvexRegressor,
+    checks,
 )
-from convexnn.estimators import validation
 from convexnn.training.path import relu_path
 
 rng = np.random.default_rng(0)
@@ -95,17 +95,17 @@ def test_inputs_too_large_to_be_dense_are_refused(name, monkeypatch):
     model = fitted(ESTIMATORS[name], X)
     before = dict(vars(model))
     large = sparse.csr_array((40_000, 4_000))
-    limit = f"{validation.DENSE_LIMIT:,}"
+    limit = f"{checks.DENSE_LIMIT:,}"
     match = rf"shape \(40000, 4000\).* {limit}\..* sparse_output=False"
     with pytest.raises(ValueError, match=match):
         model.fit(large, np.zeros(40_000))
     assert vars(model) == before
     with pytest.raises(ValueError, match=match):
         model.predict(large)
-    monkeypatch.setattr(validation, "DENSE_LIMIT", 119)
+    monkeypatch.setattr(checks, "DENSE_LIMIT", 119)
     with pytest.raises(ValueError, match="120 entries, more than the limit of 119"):
         model.predict(sparse.csr_array(X))
-    monkeypatch.setattr(validation, "DENSE_LIMIT", 120)
+    monkeypatch.setattr(checks, "DENSE_LIMIT", 120)
     model.predict(sparse.csr_array(X))
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from convexnn.data.patches import Patches, patch_grid
+from convexnn.filters import highs
 from convexnn.filters.backends import (
     RELAXATION_BACKENDS,
     UnboundedError,
@@ -17,7 +18,7 @@ from convexnn.filters.program import (
     in_recovery_cone,
     moment_filter,
 )
-from convexnn.solvers import SolverError, relaxation_highs
+from convexnn.solvers import SolverError
 
 BETAS = {"quadratic": 0.02, "linear": None, "naive": 0.0}
 PAIRS = [
@@ -282,7 +283,7 @@ def test_a_backend_without_a_point_says_so(monkeypatch):
     def broken(*_, **__):
         raise SolverError("no point")
 
-    monkeypatch.setattr(relaxation_highs, "solve", broken)
+    monkeypatch.setattr(highs, "solve", broken)
     patches, y, _ = planted(20, 1, 3)
     program = RelaxationProgram(patches, y, data_direction(patches, y), None)
     with pytest.raises(SolverError, match="no point") as error:
