@@ -40,7 +40,7 @@ from three_layer_descent import (
 from two_layer_tables import show
 
 from convexnn import ThreeLayerConvexRegressor
-from convexnn.architectures.three_layer import ThreeLayerNetwork
+from convexnn.networks.three_layer import ThreeLayerNetwork
 from convexnn.plotting import LossLandscapeDisplay
 
 mpl.use("agg")

@@ -10,7 +10,7 @@ import pytest
 from sklearn.linear_model import Ridge
 
 from convexnn import ConvexReLURegressor
-from convexnn.architectures.three_layer import ThreeLayerNetwork
+from convexnn.networks.three_layer import ThreeLayerNetwork
 from convexnn.programs.cells import activation_patterns
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"

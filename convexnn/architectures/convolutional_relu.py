@@ -9,7 +9,7 @@ import numpy as np
 from ..data.patches import PatchGrid
 from ..networks.network import ConvolutionalReLUNetwork
 from ..programs.program import pool
-from ..search.climbing import relu_price_bound
+from .bounds import relu_price_bound
 from .relu import ReLU
 
 __all__ = ["ConvolutionalReLU"]

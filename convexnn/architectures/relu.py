@@ -7,7 +7,7 @@ import numpy as np
 from ..networks.network import ReLUNetwork
 from ..programs.cones import project_on_cone
 from ..programs.program import ConvexProgram
-from ..search.climbing import relu_price_bound
+from .bounds import relu_price_bound
 from .recovery import (
     network_weights,
     program_directions,

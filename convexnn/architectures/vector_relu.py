@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..search.climbing import relu_price_bound
+from .bounds import relu_price_bound
 from .relu import ReLU
 
 __all__ = ["VectorReLU"]

@@ -6,7 +6,6 @@ import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
-from ..architectures.three_layer import ThreeLayerNetwork
 from ..checks import (
     all_or_nothing,
     check_objective,
@@ -16,6 +15,7 @@ from ..checks import (
     fit_context,
     validate_data,
 )
+from ..networks.three_layer import ThreeLayerNetwork
 from ..solvers.time_limit import time_limit
 from .three_layer_base import ThreeLayerEstimator
 

@@ -8,7 +8,6 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from ..architectures.three_layer import ThreeLayerNetwork
 from ..checks import (
     CLASSIFICATION_CONSTRAINTS,
     all_or_nothing,
@@ -18,6 +17,7 @@ from ..checks import (
     fit_context,
     validate_data,
 )
+from ..networks.three_layer import ThreeLayerNetwork
 from ..programs.certificate import Certificate
 from ..solvers.time_limit import time_limit
 from .coding import LabelCoding, class_weights

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from ..architectures.three_layer import ThreeLayerNetwork
 from .network import ReLUNetwork, network_of
+from .three_layer import ThreeLayerNetwork
 
 __all__ = ["ThreeLayerPoint", "TwoLayerPoint", "WeightPoint", "as_point", "matched"]
 
@@ -174,7 +174,7 @@ def as_point(weights):
         A fitted :class:`~convexnn.ConvexReLURegressor` of ReLU networks or
         :class:`~convexnn.ThreeLayerConvexRegressor`; a
         :class:`~convexnn.networks.network.ReLUNetwork` or
-        :class:`~convexnn.architectures.three_layer.ThreeLayerNetwork`; or the
+        :class:`~convexnn.networks.three_layer.ThreeLayerNetwork`; or the
         sub-networks of one without biases.
 
     Returns

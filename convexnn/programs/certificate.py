@@ -47,8 +47,9 @@ class Certificate:
         For "search": directions that pricing climbed from.
     bound : float or None
         After a search: a rigorous lower bound for every network. With scope "search" it
-        is looser than `dual`, from :func:`convexnn.search.climbing.relu_price_bound`;
-        with "all", where the search could list the whole arrangement, it is `dual`.
+        is looser than `dual`, from
+        :func:`convexnn.architectures.bounds.relu_price_bound`; with "all", where the
+        search could list the whole arrangement, it is `dual`.
 
     Examples
     --------

@@ -22,7 +22,6 @@ __all__ = [
     "distinct",
     "draw_starts",
     "maxima_at",
-    "relu_price_bound",
     "sharpen",
     "whitening",
 ]
@@ -275,46 +274,3 @@ def sharpen(architecture, X, v, maxima):
         if value > values[j]:
             directions[:, j], values[j] = direction, value
     return LocalMaxima(directions, values, maxima.signs)
-
-
-def relu_price_bound(X, v):
-    r"""Bound ``max abs(v' (X u)_+)`` over the unit ball from above.
-
-    With :math:`(z)_+ = (z + |z|) / 2`, and dropping the rows that can only lower the
-    value,
-
-    .. math::
-
-        v^\top (X u)_+ \le \tfrac12 v^\top X u + \tfrac12 \sum_i v_i^+ |x_i^\top u|
-        \le \tfrac12 \|X^\top v\|_2 + \tfrac12 \sqrt{\textstyle\sum_i v_i^+}\,
-        \sqrt{\lambda_{\max}(X^\top \mathrm{diag}(v^+) X)}
-
-    by the inequality of Cauchy and Schwarz, and the same for -v. It is rigorous and
-    loose.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n, d)
-        Inputs.
-    v : ndarray of shape (n,)
-        Dual point.
-
-    Returns
-    -------
-    float
-        The bound.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from convexnn.search.climbing import relu_price_bound
-    >>> X, v = np.eye(2), np.array([1.0, -1.0])
-    >>> relu_price_bound(X, v) >= 1.0  # attained at u = (1, 0)
-    True
-    """
-    linear = float(np.linalg.norm(X.T @ v))
-    bounds = []
-    for positive in (np.maximum(v, 0), np.maximum(-v, 0)):
-        largest = np.linalg.eigvalsh((X.T * positive) @ X)[-1]
-        bounds.append(np.sqrt(positive.sum() * max(float(largest), 0.0)))
-    return 0.5 * (linear + float(max(bounds)))

@@ -9,8 +9,9 @@ import numpy as np
 from sklearn.utils import check_random_state
 from threadpoolctl import threadpool_limits
 
-from ..architectures.three_layer import ThreeLayerNetwork, ThreeLayerReLU
+from ..architectures.three_layer import ThreeLayerReLU
 from ..networks.network import ReLUNetwork, network_of
+from ..networks.three_layer import ThreeLayerNetwork
 from ..programs.blocks import (
     BlockProgram,
     Blocks,

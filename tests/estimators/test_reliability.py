@@ -17,8 +17,8 @@ from threadpoolctl import threadpool_limits
 
 from convexnn import ConvexReLURegressor
 from convexnn.architectures import ReLU
+from convexnn.architectures.bounds import relu_price_bound
 from convexnn.programs.losses import SquaredLoss
-from convexnn.search.climbing import relu_price_bound
 from convexnn.search.descent import Units
 
 TOL = 1e-3

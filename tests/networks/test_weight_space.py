@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from convexnn import ConvexCNNRegressor, ConvexReLURegressor
-from convexnn.architectures.three_layer import ThreeLayerNetwork
 from convexnn.networks.network import ReLUNetwork
 from convexnn.networks.points import as_point, matched
+from convexnn.networks.three_layer import ThreeLayerNetwork
 
 
 def three_layers(seed, n_subnetworks=3, bias=True):

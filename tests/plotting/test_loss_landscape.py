@@ -13,9 +13,9 @@ from convexnn import (
     ConvexReLURegressorCV,
     ThreeLayerConvexRegressor,
 )
-from convexnn.architectures.three_layer import ThreeLayerNetwork
 from convexnn.networks.network import ReLUNetwork
 from convexnn.networks.points import as_point
+from convexnn.networks.three_layer import ThreeLayerNetwork
 from convexnn.plotting import LossLandscapeDisplay
 
 mpl.use("Agg")

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from convexnn import ConvexReLURegressor
 from convexnn.architectures import ReLU
+from convexnn.architectures.bounds import relu_price_bound
 from convexnn.data.datasets import load_shipped, make_relu_teacher
 from convexnn.programs.cells import enumerate_cells
 from convexnn.programs.certificate import price_groups
@@ -18,7 +19,6 @@ from convexnn.search.climbing import (
     distinct,
     draw_starts,
     maxima_at,
-    relu_price_bound,
     whitening,
 )
 from convexnn.search.descent import Units, descend
