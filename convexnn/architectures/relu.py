@@ -1,12 +1,14 @@
-"""Two-layer ReLU networks: atoms ``(X u)_+`` with norm2(u) <= 1, cones, two signs."""
+"""Two-layer ReLU networks: units ``max(x'u, 0) a`` with any number of outputs."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from ..networks.network import ReLUNetwork
+from ..programs.cells import enumerate_cells, given_cells, sample_cells
 from ..programs.cones import project_on_cone
 from ..programs.program import ConvexProgram
+from .base import Architecture
 from .bounds import relu_price_bound
 from .recovery import (
     network_weights,
@@ -14,77 +16,82 @@ from .recovery import (
     sum_into_groups,
     unscaled_units,
 )
+from .rectifiers import blocks_of, parabolic, slopes_of, start_rounded
+from .units import Units
 
-__all__ = ["ReLU", "blocks_of"]
-
-#: Numbers in a block of pre-activations.
-_BLOCK = 2**16
+__all__ = ["ReLU"]
 
 #: Inputs up to which, and numbers of pre-activations beyond which, descents compute
 #: these twice rather than keep them.
 _FEW_INPUTS, _KEPT = 64, 2**20
 
+#: Turns between hidden and output weights when a direction is made exact.
+_TURNS = 5
 
-class ReLU:
+#: Norms below this, relative to the largest, count as zero.
+_TINY = 1e-12
+
+
+class ReLU(Architecture):
     """Units max(x'u, 0) whose direction is free inside the cone of a cell.
 
-    Weight decay on both layers equals ``beta * sum_j norm2(u_j)`` after rescaling
-    (talk, "Squared Loss: ReLU Neural Networks are Convex Group Lasso Models").
+    Weight decay on both layers equals ``beta * sum_j norm2(u_j) * norm2(a_j)`` after
+    rescaling (talk, "Squared Loss: ReLU Neural Networks are Convex Group Lasso
+    Models"). With several outputs a unit has a vector of output weights, and groups of
+    its programs a fixed direction of these (Sahiner, Ergen, Pauly and Pilanci,
+    "Vector-output ReLU Neural Network Problems are Copositive Programs", ICLR 2021).
     """
 
     name = "relu"
-    has_cones = True
+
+    def forward(self, X, directions, widths=None, rectifier=parabolic):
+        """Return ``max(X u, 0)`` for each column u, and what gives its derivatives."""
+        values, slopes = rectifier(X @ directions, widths)
+
+        def pull(W):
+            np.multiply(slopes, W, out=slopes)
+            return X.T @ slopes
+
+        return values, pull
 
     def atoms(self, X, directions):
-        """Return ``(X u)_+`` for each column u, of shape (n, n_directions)."""
+        """Return ``(X u)_+`` for each column u, of shape (n, m)."""
         return np.maximum(X @ directions, 0)
 
     def spread(self, X, directions):
         """Return the root mean square of ``X u`` over the rows for each column u."""
         squares = np.zeros(directions.shape[1], dtype=directions.dtype)
-        for rows in blocks_of(X, directions):
+        for rows in blocks_of(len(X), directions.shape[1]):
             values = X[rows] @ directions
             squares += np.einsum("ij,ij->j", values, values)
         return np.sqrt(squares / len(X))
 
-    def correlate(self, X, v, directions, widths=None):
+    def widths_of(self, X, units, width):
+        """Return the width of a descent's smoothing: that of all its rectifiers."""
+        return width * np.sqrt(np.mean((X @ units.hidden) ** 2))
+
+    def correlate(self, X, v, directions, widths=None, rectifier=parabolic):
         """Return ``v' (X u)_+`` for each column u, and its gradient.
 
-        Parameters
-        ----------
-        X : ndarray of shape (n, d)
-            Inputs.
-        v : ndarray of shape (n,)
-            Dual point.
-        directions : ndarray of shape (d, m)
-            Weights of the units, one a column, of any norm.
-        widths : ndarray of shape (m,), default=None
-            Half the width of a parabola in place of the kink of each unit, in units
-            of its pre-activations: ``(z + width)^2 / (4 width)`` between -width and
-            width, of slope ``(z + width) / (2 width)``. None for the units as they
-            are.
-
-        Returns
-        -------
-        values : ndarray of shape (m,)
-            Correlations.
-        gradients : ndarray of shape (d, m)
-            Their derivatives by the directions.
+        With one output and parabolas rows are taken in blocks that fit a cache, and
+        only slopes are computed: the unit itself is ``z slope + width slope (1 -
+        slope)``.
         """
+        if v.ndim == 2 or rectifier is not parabolic:
+            return super().correlate(X, v, directions, widths, rectifier)
         gradients = np.zeros_like(directions)
         excess = np.zeros(directions.shape[1], dtype=directions.dtype)
         if widths is not None:
             # Units that are zero everywhere have no spread.
             widths = np.maximum(widths, np.finfo(directions.dtype).tiny ** 0.5)
             scaled = directions * (0.5 / widths)
-        for rows in blocks_of(X, directions):
+        for rows in blocks_of(len(X), directions.shape[1]):
             if widths is None:
                 slopes = (X[rows] @ directions > 0) * v[rows, None]
             else:
                 slopes = X[rows] @ scaled
                 slopes += directions.dtype.type(0.5)
                 np.clip(slopes, 0, 1, out=slopes)
-                # The unit itself is z * slope + width * slope * (1 - slope).
                 excess += v[rows] @ slopes
                 excess -= np.einsum("i,ij,ij->j", v[rows], slopes, slopes)
                 slopes *= v[rows, None]
@@ -92,27 +99,20 @@ class ReLU:
         values = np.sum(directions * gradients, axis=0)
         return (values if widths is None else values + widths * excess), gradients
 
-    def heads(self, X, v, directions, signs):
-        """Return the signs of the output weights that lower the loss most."""
-        return signs
-
-    def random_heads(self, m, y, random_state):
-        """Return the signs of the output weights of m random units."""
-        return np.where(np.arange(m) % 2 == 0, 1.0, -1.0)
-
     def ascend_cells(self, X, v, direction, n_cells=20):
-        """Raise ``v' (X u)_+`` over the unit ball, exactly within each cell visited.
+        """Raise the price of a direction, exactly within each cell visited.
 
         In the cell of a direction the price is the norm of the projection of
         ``X' D v`` on its cone. A row whose multiplier outweighs the kink that it
         stands for is crossed, and the price cannot fall; where there is none, the
-        direction is a local maximum over all cells that touch it.
+        direction is a local maximum over all cells that touch it. For several outputs
+        hidden weights are raised so for the best output weights, and these in turn.
 
         Parameters
         ----------
         X : ndarray of shape (n, d)
             Inputs.
-        v : ndarray of shape (n,)
+        v : ndarray of shape (n,) or (n, q)
             Dual point, of the sign that the unit would have.
         direction : ndarray of shape (d,)
             Where to start.
@@ -124,56 +124,33 @@ class ReLU:
         direction : ndarray of shape (d,)
             Unit vector; zero if every direction of the cell lowers the value.
         value : float
-            ``v' (X u)_+`` there.
+            ``norm2(v' (X u)_+)`` there.
         """
-        side = np.where(X @ direction >= 0, 1.0, -1.0)
-        best, rows = np.zeros_like(direction), None
-        for _ in range(n_cells):
-            found = project_on_cone(X, side, X.T @ (v * (side > 0)), rows=rows)
-            if found.norm <= np.linalg.norm(best) * (1 + 1e-12):
+        if v.ndim == 1:
+            return _ascend(X, v, direction, n_cells)
+        best, value = direction, 0.0
+        for _ in range(_TURNS):
+            head = self.heads(X, v, best[:, None], None)[0]
+            found, _ = _ascend(X, v @ head, best, n_cells)
+            reached = float(np.linalg.norm(v.T @ np.maximum(X @ found, 0)))
+            if reached <= value * (1 + 1e-9):
                 break
-            best, rows = found.point, found.rows[found.multipliers > 0]
-            kinks = found.multipliers + v[found.rows]
-            crossed = found.rows[(found.multipliers > 0) & (kinks > 0)]
-            if not len(crossed):
-                break
-            side[crossed] *= -1
-        norm = float(np.linalg.norm(best))
-        return best / (norm or 1.0), norm
+            best, value = found, reached
+        return best, value
 
     def linearise(self, X, hidden, output, width):
         """Return a smoothed network's output and its derivatives.
 
-        The smoothed unit is ``(z + sqrt(z^2 + width^2)) / 2``, above the unit itself
-        by at most half the width. The rows are taken in blocks that fit a cache.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n, d)
-            Inputs.
-        hidden : ndarray of shape (d, m)
-            Hidden weights, one unit a column.
-        output : ndarray of shape (m,) or (m, q)
-            Output weights.
-        width : float
-            Width of the smoothing, in units of the pre-activations; 0 for none.
-
-        Returns
-        -------
-        z : ndarray of shape (n,) or (n, q)
-            Output of the network.
-        pull : callable
-            ``pull(v)`` returns the gradients of ``v' z`` by `hidden` and by `output`.
-            It may be called once: it works in the memory of the first pass.
+        The rows are taken in blocks that fit a cache, and worked on in place.
         """
-        blocks = list(blocks_of(X, hidden))
+        blocks = list(blocks_of(len(X), hidden.shape[1]))
         z = np.empty((len(X), *output.shape[1:]), dtype=hidden.dtype)
         # Where the units of all rows outgrow the cache, few inputs are gone through
         # again in less time than it takes to fetch what was known of the units.
         is_kept = X.shape[1] > _FEW_INPUTS or len(X) * len(output) <= _KEPT
         kept = []
         for rows in blocks:
-            units, roots = _activate(X[rows] @ hidden, width)
+            units, roots = start_rounded(X[rows] @ hidden, width)
             z[rows] = units @ output
             if is_kept:
                 kept.append((units, roots))
@@ -181,47 +158,164 @@ class ReLU:
         def pull(v):
             by_output, by_hidden = np.zeros_like(output), np.zeros_like(hidden)
             for k, rows in enumerate(blocks):
-                known = kept[k] if is_kept else _activate(X[rows] @ hidden, width)
+                known = kept[k] if is_kept else start_rounded(X[rows] @ hidden, width)
                 by_output += known[0].T @ v[rows]
-                by_hidden += self._pull_back(X[rows], v[rows], _slopes(*known), output)
+                by_hidden += _pull_back(X[rows], v[rows], slopes_of(*known), output)
             return by_hidden, by_output
 
         return z, pull
 
-    def _pull_back(self, X, v, slopes, output):
-        """Return the gradient by the hidden weights over a block of rows."""
-        return ((X * v[:, None]).T @ slopes) * output
+    def value(self, X, loss, beta, units):
+        """Return the objective ``L + beta/2 * (squares of all weights)``."""
+        squares = float(np.sum(units.hidden**2) + np.sum(units.output**2))
+        return float(loss.value(self.outputs(X, units))) + 0.5 * beta * squares
 
-    def thin(self, X, v, step):
-        """Return the rows, and the entries of a dual point, of every so many inputs."""
-        return X[::step], v[::step]
+    def groups(self, units):
+        """Return the vectors ``hidden * norm2(output)`` of the convex program."""
+        return units.hidden * units.lengths
+
+    def units_of(self, directions, heads):
+        """Return balanced units of some vectors and heads, without empty ones."""
+        norms = np.linalg.norm(directions, axis=0)
+        used = norms > _TINY * max(norms.max(initial=0.0), 1e-300)
+        root = np.sqrt(norms[used])
+        return Units(directions[:, used] / root, (heads[used].T * root).T)
+
+    def balanced(self, units):
+        """Return the same network with layers of equal norm, without empty units."""
+        return self.units_of(self.groups(units), units.heads)
+
+    def scaled(self, units, factors):
+        """Return the network with each unit multiplied by a factor >= 0."""
+        root = np.sqrt(factors)
+        return Units(units.hidden * root, (units.output.T * root).T)
+
+    def norms(self, units):
+        """Return ``norm2(hidden) * norm2(output)`` of each unit."""
+        return np.linalg.norm(self.groups(units), axis=0)
+
+    def merged(self, X, units):
+        """Sum the vectors of units of one cell and sign.
+
+        The output stays and the penalty cannot rise, by the triangle inequality. Units
+        of several outputs are left as they are.
+        """
+        if units.output.ndim == 2:
+            return self.balanced(units)
+        patterns = np.packbits(X @ units.hidden >= 0, axis=0)
+        signs = np.sign(units.output)
+        keys = np.vstack([patterns, signs[None].astype(np.int8).view(np.uint8)])
+        _, first, member = np.unique(
+            keys, axis=1, return_index=True, return_inverse=True
+        )
+        groups = np.zeros((len(units.hidden), len(first)))
+        np.add.at(groups.T, member.reshape(-1), self.groups(units).T)
+        return self.units_of(groups, signs[first])
+
+    def coalesced(self, units, tolerance):
+        """Join units of several outputs that point the same way, approximately.
+
+        Units whose hidden weights, and output weights, have cosines above 1 less the
+        tolerance become the best one of rank 1. The penalty cannot rise.
+        """
+        groups, heads = self.groups(units), units.heads
+        norms = np.linalg.norm(groups, axis=0)
+        directions = groups / norms
+        alike = directions.T @ directions > 1 - tolerance
+        alike &= heads @ heads.T > 1 - tolerance
+        left, kept = np.ones(len(norms), dtype=bool), []
+        for j in np.argsort(-norms, kind="stable"):
+            members = np.flatnonzero(alike[j] & left)
+            if left[j]:
+                left[members] = False
+                kept.append(_best_unit(groups[:, members], heads[members]))
+        return self.units_of(
+            np.column_stack([group for group, _ in kept]),
+            np.array([head for _, head in kept]),
+        )
 
     def price_bound(self, X, v):
         """Return a rigorous bound on the price of a dual point."""
-        return relu_price_bound(X, v)
+        bounds = [relu_price_bound(X, column) for column in np.atleast_2d(v.T)]
+        return float(np.linalg.norm(bounds))
 
-    def program(self, X, loss, beta, cells, **groups):
-        """Return the program over the cells, each with its cone.
+    def sample(self, X, n_cells, random_state):
+        """Return sampled cells of the inputs."""
+        return sample_cells(X, n_cells, random_state)
+
+    def enumerate(self, X):
+        """Return all cells of the inputs, or raise a ValueError if they are many."""
+        return enumerate_cells(X)
+
+    def given(self, X, gates):
+        """Return the cells of a caller's gates."""
+        return given_cells(X, gates)
+
+    def program(self, X, loss, beta, patterns, **groups):
+        """Return the program over some cells, each with its cone.
 
         Parameters
         ----------
-        X : ndarray of shape (n, d)
-            Inputs.
-        loss : object
-            A loss of :mod:`convexnn.programs.losses`.
-        beta : float
-            Penalty.
-        cells : Cells
+        X, loss, beta
+            Of :class:`~convexnn.programs.program.ConvexProgram`.
+        patterns : Cells
             Activation patterns.
         **groups : ndarray of shape (n_groups,)
             `cell_of` and `sign`; every cell with both signs by default.
+        """
+        return ConvexProgram(X, loss, beta, patterns, has_cones=True, **groups)
+
+    def polish_size(self, X, n_units):
+        """Return rows times squared columns times groups of a program of some units."""
+        n, d = X.shape
+        return n * d**2 * n_units
+
+    def around(self, X, loss, beta, units, idle=None):
+        """Return the program over the cells of some units, and the units as its point.
+
+        Units of one cell and sign (for several outputs, direction of the output
+        weights) share a group; units that are active nowhere have none.
+
+        Parameters
+        ----------
+        X, loss, beta
+            Of :meth:`program`.
+        units : Units
+            The units.
+        idle : Units, default=None
+            Further ones that are zero in the point.
 
         Returns
         -------
-        ConvexProgram
+        program : ConvexProgram
             The program.
+        U : ndarray of shape (d, n_groups)
+            The point.
         """
-        return ConvexProgram(X, loss, beta, cells, has_cones=True, **groups)
+        groups, heads = self.groups(units), units.heads
+        if idle is not None:
+            units = units.joined(idle)
+            heads = units.heads
+        cells = given_cells(X, units.hidden)
+        cell = {p.tobytes(): k for k, p in enumerate(_packed(cells.patterns))}
+        patterns = _packed(X @ units.hidden >= 0)
+        cell_of = np.array([cell.get(p.tobytes(), -1) for p in patterns], dtype=int)
+        used = cell_of >= 0
+        keys = np.column_stack([cell_of, heads])[used]
+        keys, group_of = np.unique(keys, axis=0, return_inverse=True)
+        program = self.program(
+            *(X, loss, beta, cells),
+            cell_of=keys[:, 0].astype(int),
+            sign=keys[:, 1:].reshape(-1, *heads.shape[1:]),
+        )
+        U = np.zeros(program.shape)
+        used = used[: groups.shape[1]]
+        np.add.at(U.T, group_of.reshape(-1)[: used.sum()], groups.T[used])
+        return program, U
+
+    def units_at(self, program, U):
+        """Return the units that a point of a program of :meth:`around` stands for."""
+        return self.units_of(U, program.sign)
 
     def recover(self, program, U, samples):
         """Return the network of a feasible point, in the units of the caller.
@@ -237,9 +331,14 @@ class ReLU:
 
         Units of norm zero are left out.
         """
-        used = (units.hidden != 0).any(axis=0)
-        weights = units.hidden[:, used], units.output[used]
+        units = units.take((units.hidden != 0).any(axis=0))
+        weights = units.hidden, units.output
         return ReLUNetwork(*network_weights(*weights, offset, samples))
+
+    def units_in(self, network, samples):
+        """Return the units of a network in the caller's units."""
+        heads = Units(network.hidden, network.output).heads
+        return self.units_of(program_directions(network, samples), heads)
 
     def locate(self, program, network, samples):
         """Return a point of the program near a network's units.
@@ -257,29 +356,41 @@ class ReLU:
         )
 
 
-def blocks_of(X, directions):
-    """Yield slices of rows whose pre-activations fit a cache."""
-    n_rows = max(_BLOCK // max(directions.shape[1], 1), 16)
-    for first in range(0, len(X), n_rows):
-        yield slice(first, first + n_rows)
+def _ascend(X, v, direction, n_cells):
+    """Raise ``v' (X u)_+`` over the unit ball from cell to cell."""
+    side = np.where(X @ direction >= 0, 1.0, -1.0)
+    best, rows = np.zeros_like(direction), None
+    for _ in range(n_cells):
+        found = project_on_cone(X, side, X.T @ (v * (side > 0)), rows=rows)
+        if found.norm <= np.linalg.norm(best) * (1 + 1e-12):
+            break
+        best, rows = found.point, found.rows[found.multipliers > 0]
+        kinks = found.multipliers + v[found.rows]
+        crossed = found.rows[(found.multipliers > 0) & (kinks > 0)]
+        if not len(crossed):
+            break
+        side[crossed] *= -1
+    norm = float(np.linalg.norm(best))
+    return best / (norm or 1.0), norm
 
 
-def _activate(values, width):
-    """Return units in place of pre-activations, and the roots of smoothed ones."""
-    if not width:
-        return np.maximum(values, 0, out=values), None
-    roots = values * values
-    roots += values.dtype.type(width * width)
-    np.sqrt(roots, out=roots)
-    values += roots
-    values *= values.dtype.type(0.5)
-    return values, roots
+def _pull_back(X, v, slopes, output):
+    """Return the gradient by the hidden weights over a block of rows."""
+    if v.ndim == 1:
+        return ((X * v[:, None]).T @ slopes) * output
+    slopes *= v @ output.T
+    return X.T @ slopes
 
 
-def _slopes(units, roots):
-    """Return derivatives by the pre-activations in place of the units."""
-    if roots is None:
-        return np.greater(units, 0, out=units)
-    # (1 + z / root) / 2, where the unit is (z + root) / 2.
-    units /= roots
-    return units
+def _best_unit(groups, heads):
+    """Return group and head of the unit of rank 1 nearest to the sum of some."""
+    if len(heads) == 1:
+        return groups[:, 0], heads[0]
+    left, values, right = np.linalg.svd(groups @ heads, full_matrices=False)
+    sign = 1.0 if left[:, 0] @ groups.sum(axis=1) >= 0 else -1.0
+    return sign * values[0] * left[:, 0], sign * right[0]
+
+
+def _packed(patterns):
+    """Return each pattern's bits as bytes, one pattern a row."""
+    return np.packbits(patterns, axis=0).T

@@ -101,26 +101,28 @@ class Blocks:
         )
 
     @classmethod
-    def of(cls, X, subnetworks):
+    def of(cls, X, groups, inner, sign):
         """Return the blocks that some sub-networks lie in.
 
         Parameters
         ----------
         X : ndarray of shape (n, d)
             Inputs.
-        subnetworks : convexnn.search.three_layer_descent.SubNetworks
-            Sub-networks; their signs are those of the blocks.
+        groups : ndarray of shape (d, n_blocks, m)
+            Vectors w of the sub-networks.
+        inner : ndarray of shape (n_blocks, m)
+            Signs of their hidden units.
+        sign : ndarray of shape (n_blocks,) or (n_blocks, q)
+            Their signs, or the directions of their output weights.
 
         Returns
         -------
         Blocks
             One a sub-network.
         """
-        d, n_blocks, m = subnetworks.groups.shape
-        values = X @ subnetworks.groups.reshape(d, -1)
-        first = (values >= 0).reshape(len(X), n_blocks, m)
-        second = subnetworks.hidden(X) >= 0
-        return _settled(first, subnetworks.inner, second, subnetworks.sign, "cells")
+        values = (X @ groups.reshape(len(groups), -1)).reshape(len(X), *inner.shape)
+        second = np.einsum("ibj,bj->ib", np.maximum(values, 0), inner) >= 0
+        return _settled(values >= 0, inner, second, sign, "cells")
 
 
 def _active(first, kind):
@@ -339,6 +341,10 @@ class BlockProgram:
     def shape(self):
         """Shape (d, n_blocks, m) of the variable."""
         return self.X.shape[1], len(self.blocks), self.blocks.first.shape[2]
+
+    @property
+    def n_groups(self):
+        return self.blocks.inner.size
 
     def with_loss(self, loss):
         """Return the program with another loss."""

@@ -2,8 +2,8 @@
 
 The price of a dual point v is the largest ``abs(v' phi(X; u))`` over the unit ball of
 an architecture. Finding it is hard in general; climbing from many starts finds local
-maxima, so that what follows from the best of them is an estimate. For ReLU units
-:func:`relu_price_bound` is a rigorous, looser bound.
+maxima, so that what follows from the best of them is an estimate. Bounds of
+:mod:`convexnn.architectures.bounds` are rigorous and looser.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..programs.row_space import row_space
+from ..architectures.rectifiers import parabolic
 
 __all__ = [
     "PLAIN",
@@ -23,7 +23,6 @@ __all__ = [
     "draw_starts",
     "maxima_at",
     "sharpen",
-    "whitening",
 ]
 
 
@@ -76,29 +75,6 @@ class LocalMaxima:
         )
 
 
-def whitening(X):
-    """Return the matrix that turns Gaussian vectors into directions white over X.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n, d)
-        Inputs.
-
-    Returns
-    -------
-    ndarray of shape (d, d)
-        Directions g = whitening @ z have values X g of even spread, up to directions
-        in which X hardly varies; there is nothing in those in which it does not.
-    """
-    space = row_space(X)
-    if space is not None:
-        # Squares of the smallest directions are lost beside that of the mean.
-        return space.whitening
-    values, vectors = np.linalg.eigh(X.T @ X)
-    varies = values >= 1e-12 * values[-1]
-    return vectors * varies / np.sqrt(np.maximum(values, 1e-8 * values[-1] or 1.0))
-
-
 def draw_starts(white, n_starts, random_state, near):
     """Draw directions to climb from: Gaussian, whitened, and close to given ones.
 
@@ -128,7 +104,9 @@ def draw_starts(white, n_starts, random_state, near):
     return np.concatenate([drawn, shaken], axis=1)
 
 
-def climb(architecture, X, v, starts, *, stages=SMOOTHED, n_steps=15):
+def climb(
+    architecture, X, v, starts, *, stages=SMOOTHED, n_steps=15, rectifier=parabolic
+):
     """Climb ``abs(v' phi(X; u))`` on the unit sphere from many starts at once.
 
     Steps along gradients stall at the kinks of the units, where most maxima lie; those
@@ -137,8 +115,8 @@ def climb(architecture, X, v, starts, *, stages=SMOOTHED, n_steps=15):
 
     Parameters
     ----------
-    architecture : object
-        With ``correlate`` and ``spread``, see :mod:`convexnn.architectures`.
+    architecture : Architecture
+        Of :mod:`convexnn.architectures`, or its directions in other coordinates.
     X : ndarray of shape (n, d)
         Inputs. All is done in their precision.
     v : ndarray of shape (n,)
@@ -150,6 +128,9 @@ def climb(architecture, X, v, starts, *, stages=SMOOTHED, n_steps=15):
         relative to the root mean square of the pre-activations, 0 for none.
     n_steps : int, default=15
         Steps of each stage.
+    rectifier : callable, default=parabolic
+        What stands for the rectifier of smoothed units, of
+        :mod:`convexnn.architectures.rectifiers`.
 
     Returns
     -------
@@ -160,18 +141,23 @@ def climb(architecture, X, v, starts, *, stages=SMOOTHED, n_steps=15):
     v = v.astype(X.dtype)
     for width, first_step in stages:
         widths = width * architecture.spread(X, directions) if width else None
-        _climb_stage(architecture, X, v, directions, widths, first_step, n_steps)
+
+        def correlate(directions, chosen=slice(None), widths=widths):
+            chosen = None if widths is None else widths[chosen]
+            return architecture.correlate(X, v, directions, chosen, rectifier)
+
+        _climb_stage(correlate, directions, first_step, n_steps)
     return directions
 
 
-def _climb_stage(architecture, X, v, directions, widths, first_step, n_steps):
+def _climb_stage(correlate, directions, first_step, n_steps):
     """Climb with units smoothed to some widths, moving the directions in place."""
-    values, gradients = architecture.correlate(X, v, directions, widths)
-    signs = np.where(values >= 0, 1.0, -1.0).astype(X.dtype)
+    dtype = directions.dtype
+    values, gradients = correlate(directions)
+    signs = np.where(values >= 0, 1.0, -1.0).astype(dtype)
     values, gradients = np.abs(values), gradients * signs
-    steps = np.full(len(values), first_step, dtype=X.dtype)
-    rounding = 1 + 4 * np.finfo(X.dtype).eps
-    tiny = np.finfo(X.dtype).tiny
+    steps = np.full(len(values), first_step, dtype=dtype)
+    rounding, tiny = 1 + 4 * np.finfo(dtype).eps, np.finfo(dtype).tiny
     for _ in range(n_steps):
         moving = np.flatnonzero(steps >= _SHORTEST_STEP)
         if not len(moving):
@@ -180,15 +166,14 @@ def _climb_stage(architecture, X, v, directions, widths, first_step, n_steps):
         trial = directions[:, moving] + steps[moving] * (gradients[:, moving] / size)
         lengths = np.linalg.norm(trial, axis=0)
         trial /= np.maximum(lengths, tiny)
-        width = None if widths is None else widths[moving]
-        reached, ahead = architecture.correlate(X, v, trial, width)
+        reached, ahead = correlate(trial, moving)
         reached *= signs[moving]
         better = (reached > values[moving] * rounding) & (lengths > tiny)
         gained = moving[better]
         directions[:, gained] = trial[:, better]
         gradients[:, gained] = ahead[:, better] * signs[gained]
         values[gained] = reached[better]
-        steps[moving] *= np.where(better, 2.0, 0.25).astype(X.dtype)
+        steps[moving] *= np.where(better, 2.0, 0.25).astype(dtype)
 
 
 def maxima_at(architecture, X, v, directions):
@@ -196,8 +181,8 @@ def maxima_at(architecture, X, v, directions):
 
     Parameters
     ----------
-    architecture : object
-        With ``correlate``, see :mod:`convexnn.architectures`.
+    architecture : Architecture
+        Of :mod:`convexnn.architectures`, or its directions in other coordinates.
     X : ndarray of shape (n, d)
         Inputs.
     v : ndarray of shape (n,)
@@ -254,8 +239,8 @@ def sharpen(architecture, X, v, maxima):
 
     Parameters
     ----------
-    architecture : object
-        With ``ascend_cells``, see :mod:`convexnn.architectures`.
+    architecture : Architecture
+        Of :mod:`convexnn.architectures`, or its directions in other coordinates.
     X : ndarray of shape (n, d)
         Inputs.
     v : ndarray of shape (n,)

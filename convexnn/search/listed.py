@@ -19,8 +19,8 @@ def list_arrangement(architecture, X, loss, beta):
 
     Parameters
     ----------
-    architecture : object
-        With `program`, see :mod:`convexnn.architectures`.
+    architecture : Architecture
+        Of :mod:`convexnn.architectures`.
     X : ndarray of shape (n, d)
         Inputs.
     loss : object
@@ -31,9 +31,9 @@ def list_arrangement(architecture, X, loss, beta):
     Returns
     -------
     Arrangement or None
-        None above rank 3 or 5,000 cells, or for several outputs.
+        None above rank 3 or 5,000 cells, for several outputs or several hidden layers.
     """
-    if loss.y.ndim == 2:
+    if loss.y.ndim == 2 or architecture.degree > 1:
         return None
     if np.linalg.matrix_rank(X) > _LOW_RANK:
         return None

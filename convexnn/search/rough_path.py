@@ -11,17 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize
 
-from ..programs.program import lengths_of
-from ..solvers.time_limit import is_out_of_time
-from .descent import Objective, Units
-from .starts import draw_units, random_units
+from ..architectures.units import Units
+from .descent import Objective, minimised
 
-__all__ = ["N_UNITS", "RoughPath", "RoughUnits"]
+__all__ = ["RoughPath", "RoughUnits"]
 
-#: Units, and most quasi-Newton steps at the first penalty and at each further one.
-N_UNITS = 100
+#: Most quasi-Newton steps at the first penalty and at each further one.
 _FIRST_STEPS, _STEPS = 200, 40
 
 #: Share of the zero network's loss above which a path has not begun yet.
@@ -62,9 +58,8 @@ class RoughPath:
 
     Parameters
     ----------
-    architecture : object
-        With ``linearise``, ``atoms`` and ``random_heads``, see
-        :mod:`convexnn.architectures`.
+    architecture : Architecture
+        Of :mod:`convexnn.architectures`.
     X : ndarray of shape (n, d)
         Inputs.
     loss : object
@@ -97,22 +92,25 @@ class RoughPath:
         RoughUnits
             Where the descent ended.
         """
-        about = self.architecture, self.X, self.loss
+        about = self.X, self.loss
         if self.last is None or self.last.objective > _NO_BETTER * self._at_zero:
-            units = random_units(*about, beta, self.n_units, self.random_state)
+            units = self.architecture.random_units(
+                *about, beta, self.n_units, self.random_state
+            )
             n_steps, offset = _FIRST_STEPS, None
         else:
-            fresh = draw_units(*about, self.n_units, self.random_state)
-            units = _revived(self.last.units, *fresh)
+            fresh = self.architecture.draw(
+                self.X, self.loss.y, self.n_units, self.random_state
+            )
+            units = _revived(self.architecture, self.last.units, *fresh)
             n_steps, offset = _STEPS, self.last.offset
         self.last = self._descend(units, beta, n_steps, offset)
         return self.last
 
     def _descend(self, units, beta, n_steps, offset):
-        objective = Objective(
-            self.architecture, self.X, self._descended, beta, units.output.shape
-        )
-        start = objective.join(units.hidden, units.output)
+        about = self.architecture, self.X, self._descended, beta
+        objective = Objective(*about, units)
+        start = objective.start
         # Squares know their best intercepts in closed form; those of other losses
         # are weights like the others, rather than a search in every step.
         is_free = self.loss.intercept and not self.loss.is_quadratic
@@ -122,39 +120,26 @@ class RoughPath:
             if offset is None:
                 offset = self.loss.offset(np.zeros_like(self.loss.y))
             start = np.append(start, offset)
-        options = {"maxiter": n_steps, "maxcor": 10, "ftol": _SLOW, "gtol": 1e-12}
-        flat = minimize(
-            function,
-            start,
-            jac=True,
-            method="L-BFGS-B",
-            callback=_stop_in_time,
-            options=options,
-        ).x
+        flat = minimised(function, start, n_steps=n_steps, slow=_SLOW)
         flat = flat[: start.size - np.size(offset)] if is_free else flat
-        units = Units(*objective.split(flat))
+        units = objective.units(flat)
         z = objective.output(flat)
         value, _, offset = self.loss.evaluate(z)
         if offset is None:
             offset = self.loss.offset(z)
-        penalty = 0.5 * beta * float(np.sum(units.hidden**2) + np.sum(units.output**2))
+        penalty = beta * float(self.architecture.norms(units).sum())
         return RoughUnits(units, offset, float(value) + penalty, self.random_state)
 
 
-def _stop_in_time(intermediate_result):
-    if is_out_of_time():
-        raise StopIteration
-
-
-def _revived(units, directions, heads):
+def _revived(architecture, units, directions, heads):
     """Return balanced units, with small fresh ones in place of those that have died."""
-    norms = np.linalg.norm(units.hidden, axis=0) * lengths_of(units.output)
+    norms = architecture.norms(units)
     alive = norms > _DEAD * norms.max()
-    size = np.sqrt(_REVIVED * norms[alive].mean()) if alive.any() else _REVIVED
-    hidden, output = directions * size, heads * size
+    size = _REVIVED * norms[alive].mean() if alive.any() else _REVIVED**2
+    fresh = architecture.units_of(directions, heads)
+    fresh = architecture.scaled(fresh, np.full(len(fresh), size))
+    hidden, output = fresh.hidden.copy(), fresh.output.copy()
     # Layers of equal norm have the smallest penalty.
-    lengths = lengths_of(units.output)[alive]
-    ratio = np.sqrt(lengths / np.linalg.norm(units.hidden[:, alive], axis=0))
-    hidden[:, alive] = units.hidden[:, alive] * ratio
-    output[alive] = (units.output[alive].T / ratio).T
+    living = architecture.balanced(units.take(alive))
+    hidden[:, alive], output[alive] = living.hidden, living.output
     return Units(hidden, output)

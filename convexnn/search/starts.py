@@ -1,12 +1,10 @@
-"""Random units that descents start from, and how many of them."""
+"""How many random units descents start from."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from .descent import Units
-
-__all__ = ["draw_units", "first_width", "random_units", "wider_widths"]
+__all__ = ["first_width", "wider_widths"]
 
 #: Units of the narrowest random start, and how much wider each further one is.
 _NARROWEST, _WIDENING = 50, 4
@@ -16,50 +14,6 @@ _WIDEST_FIRST = 400
 
 #: Share of the price of the zero network from which narrow starts do.
 _MANY = 0.1
-
-
-def draw_units(architecture, X, loss, m, random_state):
-    """Return Gaussian directions of norm 1, and alternating signs or random heads.
-
-    The parameters are those of :func:`random_units`.
-    """
-    directions = random_state.standard_normal((X.shape[1], m))
-    directions /= np.linalg.norm(directions, axis=0)
-    return directions, architecture.random_heads(m, loss.y, random_state)
-
-
-def random_units(architecture, X, loss, beta, m, random_state):
-    """Return balanced Gaussian units of alternating sign or random heads.
-
-    Parameters
-    ----------
-    architecture : object
-        With ``atoms`` and ``random_heads``, see :mod:`convexnn.architectures`.
-    X : ndarray of shape (n, d)
-        Inputs.
-    loss : object
-        A loss of :mod:`convexnn.programs.losses`.
-    beta : float
-        Penalty.
-    m : int
-        Number of units.
-    random_state : numpy.random.RandomState
-        Source of directions and heads.
-
-    Returns
-    -------
-    Units
-        Their penalty and their output are small beside the loss of the zero network.
-    """
-    start = float(loss.value(np.zeros_like(loss.y)))
-    directions, heads = draw_units(architecture, X, loss, m, random_state)
-    size = 0.1 * start / (beta * m)
-    atoms = architecture.atoms(X, directions)
-    atoms *= atoms
-    spread = np.mean(loss.weights @ atoms)
-    size = min(size, np.sqrt(0.1 * start / max(m * spread, 1e-300)))
-    # A loss of zero has no scale.
-    return Units.from_groups(directions * (size or 1.0), heads)
 
 
 def first_width(price_at_zero, beta, n):

@@ -9,7 +9,6 @@ import numpy as np
 from sklearn.utils import check_random_state
 from threadpoolctl import threadpool_limits
 
-from ..architectures.three_layer import ThreeLayerReLU
 from ..networks.network import ReLUNetwork, network_of
 from ..networks.three_layer import ThreeLayerNetwork
 from ..programs.blocks import (
@@ -21,8 +20,6 @@ from ..programs.blocks import (
 )
 from ..programs.certificate import Certificate
 from ..programs.losses import SquaredLoss
-from ..search.three_layer_descent import SubNetworks
-from ..search.three_layer_pricer import SubNetworkPricer
 
 __all__ = ["certify"]
 

@@ -13,18 +13,16 @@ import numpy as np
 from sklearn.utils import check_random_state
 from threadpoolctl import ThreadpoolController
 
-from ..architectures import ARCHITECTURES, SEVERAL_OUTPUTS
-from ..architectures.gated_relu import OpenGates
-from ..architectures.recovery import program_directions
+from ..architectures import ARCHITECTURES, Architecture
 from ..checks import check_gates, check_objective, check_penalty
 from ..data.samples import Samples, without_last_digits
 from ..networks.network import ReLUNetwork
-from ..programs.cells import enumerate_cells, given_cells, sample_cells
 from ..programs.certificate import Certificate, price_groups
 from ..programs.losses import LOSSES
-from ..programs.program import heads_of, lengths_of, pool
+from ..programs.program import lengths_of, pool
 from ..programs.row_space import row_space
-from ..search.rough_path import N_UNITS, RoughPath
+from ..search.rough_path import RoughPath
+from ..search.schedule import schedule_of
 from ..solvers import Backend, solve_program
 from ..solvers.driver import cap_width
 from ..solvers.history import History
@@ -111,7 +109,7 @@ class Trainer:
         From :func:`~convexnn.data.samples.collect_samples`.
     backend : Backend
         From :func:`~convexnn.solvers.select_backend`.
-    architecture : object, default=ReLU()
+    architecture : Architecture, default=ReLU()
         Of :mod:`convexnn.architectures`.
     cells, n_cells, tol, max_iter, max_neurons, solver_options, verbose
         Of :class:`~convexnn.ConvexReLURegressor`.
@@ -138,7 +136,7 @@ class Trainer:
 
     samples: Samples
     backend: Backend
-    architecture: object = ARCHITECTURES["relu"]
+    architecture: Architecture = ARCHITECTURES["relu"]
     cells: str | np.ndarray = "auto"
     n_cells: int = 50
     tol: float = 1e-3
@@ -187,7 +185,7 @@ class Trainer:
         certificate = point.certificate.in_units(scale)
         check_objective(certificate.primal)
         return Trained(
-            network=self._form.recover(program, point.U, self.samples),
+            network=self.architecture.recover(program, point.U, self.samples),
             certificate=certificate,
             history=point.history.in_units(scale),
             beta_max=price * self.samples.beta_scale,
@@ -240,7 +238,7 @@ class Trainer:
                 rough = path.follow(self._scaled(beta))
                 units = rough.units
                 if self._space is not None:
-                    units = replace(units, hidden=self._space.basis @ units.hidden)
+                    units = self.architecture.turned(units, self._space.basis)
                 network = form.network(units, rough.offset, self.samples)
                 objective = rough.objective * self.samples.objective_scale
                 found.append(RoughNetwork(network, objective))
@@ -265,18 +263,12 @@ class Trainer:
     def _descended(self):
         """The architecture of descents, and their number of units."""
         if self.architecture.has_cones:
-            return self._form, min(N_UNITS, 2 * len(self.samples.y))
+            most = schedule_of(self.architecture, self.tol).n_rough
+            return self.architecture, min(most, 2 * len(self.samples.y))
         n_outputs = np.prod(self.samples.y.shape[1:], dtype=int)
         repeats = min(n_outputs, self.samples.X.shape[1])
-        form = OpenGates(self._listed_cells, repeats)
-        return form, len(form)
-
-    @property
-    def _form(self):
-        """The architecture, in its form for as many outputs as there are."""
-        if self.samples.y.ndim == 1:
-            return self.architecture
-        return SEVERAL_OUTPUTS[self.architecture.name]
+        opened = self.architecture.opened(self._listed_cells, repeats)
+        return opened, opened.patterns.shape[1]
 
     @cached_property
     def _backend(self):
@@ -286,7 +278,7 @@ class Trainer:
         return select_for_several_outputs(
             self.backend,
             self.architecture.name,
-            self._form.name,
+            f"vector_{self.architecture.name}",
             by_gradients=self._loss.is_smooth and not self._loss.is_quadratic,
         )
 
@@ -307,12 +299,12 @@ class Trainer:
     def _listed_cells(self):
         X = self.samples.X
         if not isinstance(self.cells, str):
-            return given_cells(
-                X, check_gates(self.cells, X.shape[1], self.samples.has_bias)
-            )
+            gates = check_gates(self.cells, X.shape[1], self.samples.has_bias)
+            return self.architecture.given(X, gates)
         if self.cells == "all":
-            return enumerate_cells(X)
-        return sample_cells(X, self.n_cells, check_random_state(self.random_state))
+            return self.architecture.enumerate(X)
+        random_state = check_random_state(self.random_state)
+        return self.architecture.sample(X, self.n_cells, random_state)
 
     @property
     def _settings(self):
@@ -332,18 +324,18 @@ class Trainer:
 
     def _solve(self, beta, start, known):
         """Solve the program over the listed cells."""
-        if self._form.name == "vector_relu":
+        if self.architecture.has_cones and self.samples.y.ndim == 2:
             raise ValueError(
                 "y with several columns (targets, or more than two classes) needs "
                 "cells='auto' with activation='relu': within a cell its program is not "
                 f"convex. Got cells={self.cells!r}; given cells are for "
                 "activation='gated_relu'."
             )
-        program = self._form.program(
+        program = self.architecture.program(
             self.samples.X, self._loss, beta, self._listed_cells
         )
         if start is not None:
-            start = self._form.locate(program, start, self.samples)
+            start = self.architecture.locate(program, start, self.samples)
         point = solve_program(program, self._backend, start=start, **self._settings)
         at_zero = program.loss.dual_point(np.zeros_like(self.samples.y))
         price = price_groups(program, at_zero).largest
@@ -354,14 +346,14 @@ class Trainer:
         """Train a network whose cells the backend finds itself."""
         space = self._space
         if start is not None:
-            directions = program_directions(start, self.samples)
-            directions = directions if space is None else space.basis.T @ directions
-            start = directions, heads_of(start.output)
+            start = self.architecture.units_in(start, self.samples)
+            if space is not None:
+                start = self.architecture.turned(start, space.basis.T)
         found = self._backend.load_search()(
             self._rows,
             self._loss,
             beta,
-            architecture=self._form,
+            architecture=self.architecture,
             start=start,
             known=known,
             random_state=check_random_state(self.random_state),

@@ -9,7 +9,7 @@ import numpy as np
 from ..data.patches import PatchGrid
 from ..networks.network import ConvolutionalReLUNetwork
 from ..programs.program import pool
-from .bounds import relu_price_bound
+from .rectifiers import parabolic
 from .relu import ReLU
 
 __all__ = ["ConvolutionalReLU"]
@@ -39,19 +39,26 @@ class ConvolutionalReLU(ReLU):
         return self.grid.n_patches
 
     def _spread(self, v):
-        return np.repeat(v, self.n_patches)
+        return np.repeat(v, self.n_patches, axis=0)
+
+    def forward(self, X, directions, widths=None, rectifier=parabolic):
+        """Return ``sum_j (X_j u)_+`` for each column u, and what gives derivatives."""
+        values, pull = super().forward(X, directions, widths, rectifier)
+        return pool(values, self.n_patches), lambda W: pull(self._spread(W))
 
     def atoms(self, X, directions):
-        """Return ``sum_j (X_j u)_+`` for each column u, of shape (n, n_directions)."""
+        """Return ``sum_j (X_j u)_+`` for each column u, of shape (n, m)."""
         return pool(super().atoms(X, directions), self.n_patches)
 
-    def correlate(self, X, v, directions, widths=None):
+    def correlate(self, X, v, directions, widths=None, rectifier=parabolic):
         """Return ``v' sum_j (X_j u)_+`` for each column u, and its gradient."""
-        return super().correlate(X, self._spread(v), directions, widths)
+        # A unit of the patches, and what it pulls, is that of their inputs.
+        plain = ReLU()
+        return plain.correlate(X, self._spread(v), directions, widths, rectifier)
 
     def ascend_cells(self, X, v, direction, n_cells=20):
         """Raise ``v' sum_j (X_j u)_+`` over the unit ball, exactly in each cell."""
-        return super().ascend_cells(X, self._spread(v), direction, n_cells)
+        return ReLU().ascend_cells(X, self._spread(v), direction, n_cells)
 
     def linearise(self, X, hidden, output, width):
         """Return a smoothed network's output and its derivatives."""
@@ -65,13 +72,20 @@ class ConvolutionalReLU(ReLU):
 
     def price_bound(self, X, v):
         """Return a rigorous bound on the price of a dual point."""
-        return relu_price_bound(X, self._spread(v))
+        return super().price_bound(X, self._spread(v))
 
-    def program(self, X, loss, beta, cells, **groups):
+    def program(self, X, loss, beta, patterns, **groups):
         """Return the program over the cells of all patches, each with its cone."""
-        return super().program(X, loss, beta, cells, n_patches=self.n_patches, **groups)
+        groups = groups | {"n_patches": self.n_patches}
+        return super().program(X, loss, beta, patterns, **groups)
 
     def recover(self, program, U, samples):
         """Return the network of a feasible point, in the units of the caller."""
-        network = super().recover(program, U, samples)
+        return self._of_patches(super().recover(program, U, samples))
+
+    def network(self, units, offset, samples):
+        """Return the network of some units, in the units of the caller."""
+        return self._of_patches(super().network(units, offset, samples))
+
+    def _of_patches(self, network):
         return ConvolutionalReLUNetwork(**vars(network), grid=self.grid)
