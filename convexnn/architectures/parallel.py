@@ -81,8 +81,8 @@ class ParallelReLU(Architecture):
         of_first, of_second = None, None
         if widths is not None:
             of_first, of_second = widths[:, :-1].T.reshape(-1), widths[:, -1]
-        inner, slopes = rectifier(X @ first.reshape(len(first), -1), of_first)
-        inner, slopes = (each.reshape(-1, *second.shape) for each in (inner, slopes))
+        inner, slopes = rectifier(X @ _flat(first), of_first)
+        inner, slopes = (each.reshape(len(X), *second.shape) for each in (inner, slopes))
         values, outer = rectifier(np.einsum("ijk,jk->ik", inner, second), of_second)
 
         def pull(W):
@@ -90,7 +90,7 @@ class ParallelReLU(Architecture):
             by_second = np.einsum("ijk,ik->jk", inner, pulled)
             np.multiply(slopes, second, out=slopes)
             np.multiply(slopes, pulled[:, None], out=slopes)
-            by_first = (X.T @ slopes.reshape(len(X), -1)).reshape(-1, second.shape[1])
+            by_first = (X.T @ _flat(slopes)).reshape(len(first) * self.n_units, second.shape[1])
             return np.concatenate([by_first, by_second])
 
         return values, pull
@@ -108,17 +108,17 @@ class ParallelReLU(Architecture):
 
     def _mean_squares(self, X, directions):
         first, second = self.layers(directions)
-        values = X @ first.reshape(len(first), -1)
+        values = X @ _flat(first)
         squares = np.einsum("ij,ij->j", values, values).reshape(second.shape)
-        inner = np.maximum(values, 0).reshape(-1, *second.shape)
+        inner = np.maximum(values, 0).reshape(len(X), *second.shape)
         hidden = np.einsum("ijk,jk->ik", inner, second)
         return squares.sum(axis=0) / (len(X) * self.n_units), np.mean(hidden**2, axis=0)
 
     def widths_of(self, X, units, width):
         """Return the widths of a descent's smoothing: those of each rectifier."""
         first, second = self.layers(units.hidden)
-        values = X @ first.reshape(len(first), -1)
-        inner = np.maximum(values, 0).reshape(-1, *second.shape)
+        values = X @ _flat(first)
+        inner = np.maximum(values, 0).reshape(len(X), *second.shape)
         hidden = np.einsum("ijk,jk->ik", inner, second)
         by_first = np.sqrt(np.mean(values**2, axis=0))
         by_second = np.sqrt(np.mean(hidden**2, axis=0))
@@ -147,7 +147,7 @@ class ParallelReLU(Architecture):
         used = shares > _TINY * max(shares.max(initial=0.0), 1e-300)
         # Of empty hidden units the sign is kept.
         root = np.sqrt(np.maximum(norms[:, used], 1e-30))
-        first = (groups[:, :, used] / root).reshape(-1, int(used.sum()))
+        first = (groups[:, :, used] / root).reshape(len(groups) * self.n_units, root.shape[1])
         return Units(np.concatenate([first, inner[:, used] * root]), heads[used])
 
     def norms(self, units):
@@ -332,3 +332,8 @@ class ParallelReLU(Architecture):
     def locate(self, program, network, samples):
         """Return None: solvers of given blocks begin at zero."""
         return None
+
+
+def _flat(layers):
+    """Return an array of shape (k, m, n) as one of shape (k, m n), empty ones too."""
+    return layers.reshape(len(layers), layers.shape[1] * layers.shape[2])

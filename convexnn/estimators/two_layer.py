@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from ..architectures import ARCHITECTURES, SEVERAL_OUTPUTS
+from ..architectures import ARCHITECTURES
 from ..checks import (
     all_or_nothing,
     check_labelled_samples,
@@ -93,7 +93,7 @@ class TwoLayerEstimator(BaseEstimator):
             backend = self._backend()
         except ValueError:
             return False
-        form = SEVERAL_OUTPUTS[self.activation].name
+        form = f"vector_{self.activation}"
         if not (backend.is_default or form in backend.expresses):
             return False
         is_free = isinstance(self.cells, str) and self.cells == "auto"

@@ -28,9 +28,8 @@ from numbers import Integral
 import numpy as np
 
 from ..architectures import ARCHITECTURES
-from ..programs.certificate import Certificate, feasible_point
+from ..programs.certificate import Certificate
 from ..programs.program import ConvexProgram
-from ..solvers import newton, three_layer_interior_point
 from ..solvers.driver import CertifiedPoint, prune
 from ..solvers.history import Clock
 from ..solvers.solution import SolverError
@@ -38,6 +37,7 @@ from ..solvers.time_limit import OUT_OF_TIME, is_out_of_time
 from .climbing import distinct, maxima_at
 from .descent import descend
 from .listed import list_arrangement
+from .polish import polish
 from .pricer import Pricer
 from .schedule import COARSE, schedule_of
 from .starts import first_width, wider_widths
@@ -553,21 +553,9 @@ class _Search:
     def _polish(self, units, new):
         """Solve the finite program over the cells of the units and the new ones."""
         self.is_polished = True
-        program, start = self.architecture.around(*self.about, units, idle=new)
-        if not program.n_groups:
-            return units
-        is_short = self.loss.is_quadratic or self.has_heads
-        solve = newton.solve
-        if self.architecture.degree > 1:
-            solve = three_layer_interior_point.solve
-        solution = solve(
-            program,
-            tol=max(self.schedule.least_exact, self.schedule.exact * self.tol),
-            max_iter=self.schedule.n_polish or (300 if is_short else 2000),
-            start=start,
-        )
-        U = solution.W if self.architecture.degree > 1 else feasible_point(program, solution.U)
-        return self.consider(self.architecture.units_at(program, U))
+        tol = max(self.schedule.least_exact, self.schedule.exact * self.tol)
+        about = self.architecture, *self.about, units, new
+        return self.consider(polish(*about, tol=tol, max_iter=self.schedule.n_polish))
 
     def _add(self, units, new, prices):
         """Add new units, longer where the price is higher, by one line search."""
@@ -629,7 +617,8 @@ class _Search:
             certificate = Certificate(
                 primal, dual, "search", n_starts=self.n_starts, bound=bound
             )
-        U, certificate = prune(program, U, certificate, _FINISH * self.tol)
+        if not self.schedule.weighs:
+            U, certificate = prune(program, U, certificate, _FINISH * self.tol)
         self.clock.record(certificate.primal, certificate.dual, len(self.best))
         n_iter = max(self.n_rounds, 1)
         point = CertifiedPoint(U, certificate, n_iter, status, self.clock.history())

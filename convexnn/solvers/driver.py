@@ -95,7 +95,7 @@ def solve_program(
         if certificate.primal <= best[1].primal:
             best = (U, certificate)
         certificate = Certificate(best[1].primal, best_dual, certificate.scope)
-        clock.record(certificate.primal, certificate.dual, _n_used(program, best[0]))
+        clock.record(certificate.primal, certificate.dual, n_used(program, best[0]))
         run.report(certificate, best[0])
         if certificate.relative_gap <= tol or run.n_iter >= max_iter:
             break
@@ -103,12 +103,13 @@ def solve_program(
             status = OUT_OF_TIME
             break
     U, certificate = prune(program, best[0], certificate, tol)
-    clock.record(certificate.primal, certificate.dual, _n_used(program, U))
+    clock.record(certificate.primal, certificate.dual, n_used(program, U))
     n_iter = max(run.n_iter, 1)
     return CertifiedPoint(U, certificate, n_iter, status, clock.history())
 
 
-def _n_used(program, U):
+def n_used(program, U):
+    """Return the number of units of a point."""
     return int(np.count_nonzero(np.linalg.norm(program.factored(U)[1], axis=0)))
 
 
@@ -242,6 +243,6 @@ class _Run:
                 f"[{self.backend.name}] round {self.n_rounds}: "
                 f"objective {certificate.primal:.6g}, "
                 f"gap {certificate.relative_gap:.2e}, "
-                f"{_n_used(self.program, U)} neurons, "
+                f"{n_used(self.program, U)} neurons, "
                 f"{self.n_iter} iterations, {seconds:.2f} s"
             )

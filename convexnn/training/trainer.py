@@ -24,7 +24,8 @@ from ..programs.row_space import row_space
 from ..search.rough_path import RoughPath
 from ..search.schedule import schedule_of
 from ..solvers import Backend, solve_program
-from ..solvers.driver import cap_width
+from ..search.capping import capped
+from ..solvers.driver import cap_width, n_used
 from ..solvers.history import History
 from ..solvers.registry import select_for_several_outputs
 
@@ -177,10 +178,9 @@ class Trainer:
         known = self._at_zero[1] if known is None else known
         program, point, price, known = self._reach(scaled, start, known)
         gap = point.certificate.relative_gap
-        if self.max_neurons is not None:
-            point = cap_width(
-                program, point, self._backend, self.max_neurons, **self._settings
-            )
+        most = self.max_neurons
+        if most is not None and np.count_nonzero(np.linalg.norm(point.U, axis=0).reshape(point.U.shape[1], -1).any(axis=1)) > most:
+            program, point = self._capped(program, point)
         scale = self.samples.objective_scale
         certificate = point.certificate.in_units(scale)
         check_objective(certificate.primal)
@@ -317,10 +317,30 @@ class Trainer:
 
     def _reach(self, beta, start=None, known=None):
         """Return program, point, price of the zero network, and what is known."""
-        is_free = isinstance(self.cells, str) and self.cells == "auto"
-        reach = self._search if self._backend.search and is_free else self._solve
+        reach = self._search if self._is_search else self._solve
         with _linear_algebra_threads().limit(limits=1, user_api="blas"):
             return reach(beta, start, known)
+
+    def _capped(self, program, point):
+        """Return the network of the largest units of a point, trained again."""
+        with _linear_algebra_threads().limit(limits=1, user_api="blas"):
+            if not self._is_search:
+                about = program, point, self._backend, self.max_neurons
+                return program, cap_width(*about, **self._settings)
+            about = self.architecture, program.X, program.loss, program.beta
+            units = self.architecture.units_at(program, point.U)
+            units = capped(*about, units, self.max_neurons, self.tol)
+            program, U = self.architecture.around(*about[1:], units)
+            certificate = replace(
+                point.certificate, primal=program.objective(U), is_capped=True
+            )
+            return program, replace(point, U=U, certificate=certificate)
+
+    @property
+    def _is_search(self):
+        """Whether the backend finds the cells itself."""
+        is_free = isinstance(self.cells, str) and self.cells == "auto"
+        return bool(self._backend.search and is_free)
 
     def _solve(self, beta, start, known):
         """Solve the program over the listed cells."""

@@ -1,0 +1,57 @@
+"""The optimum over the cells that some units are in."""
+
+from __future__ import annotations
+
+from ..programs.certificate import feasible_point
+from ..solvers import newton, three_layer_interior_point
+
+__all__ = ["polish"]
+
+#: Most steps where the loss is quadratic or heads are fixed, and elsewhere.
+_SHORT, _LONG = 300, 2000
+
+
+def polish(architecture, X, loss, beta, units, idle=None, *, tol, max_iter=None):
+    """Solve the finite program over the cells of some units and of idle ones.
+
+    Parameters
+    ----------
+    architecture : Architecture
+        Of :mod:`convexnn.architectures`, with cones.
+    X : ndarray of shape (n, d)
+        Inputs.
+    loss : Loss
+        A loss of :mod:`convexnn.programs.losses`.
+    beta : float
+        Penalty.
+    units : Units
+        Where to start.
+    idle : Units, default=None
+        Further ones, whose cells may be used.
+    tol : float
+        Relative gap of the program.
+    max_iter : int, default=None
+        Most steps of the solver; None for as many as the loss is used to take.
+
+    Returns
+    -------
+    Units
+        The optimum.
+
+    Raises
+    ------
+    SolverError
+        If the solver ends without a point.
+    """
+    program, start = architecture.around(X, loss, beta, units, idle)
+    if not program.n_groups:
+        return units
+    if max_iter is None:
+        is_short = loss.is_quadratic or loss.y.ndim == 2
+        max_iter = _SHORT if is_short else _LONG
+    solve = newton.solve
+    if architecture.degree > 1:
+        solution = three_layer_interior_point.solve(program, tol=tol, max_iter=max_iter, start=start)
+        return architecture.units_at(program, solution.W)
+    solution = solve(program, tol=tol, max_iter=max_iter, start=start)
+    return architecture.units_at(program, feasible_point(program, solution.U))
