@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-from sklearn.utils.validation import check_is_fitted
+from dataclasses import dataclass
 
-from .axes import draw_band, scale_by_powers
+import numpy as np
+
+from .base import Display, draw_band, fitted_step, scale_by_powers
 
 __all__ = ["RegularizationPathDisplay"]
 
@@ -13,7 +14,8 @@ __all__ = ["RegularizationPathDisplay"]
 _ROUNDING = 1e-10
 
 
-class RegularizationPathDisplay:
+@dataclass(eq=False, repr=False, kw_only=True)
+class RegularizationPathDisplay(Display):
     """Cross-validated error, neurons, objective and gap against beta.
 
     Use :meth:`from_estimator` or :meth:`from_path` to make a display. Curves over
@@ -71,42 +73,26 @@ class RegularizationPathDisplay:
     ['left-out MSE', 'neurons', 'objective']
     """
 
-    def __init__(
-        self,
-        *,
-        betas,
-        n_neurons,
-        objectives,
-        gaps,
-        tol,
-        is_estimate,
-        errors=None,
-        error_name="left-out MSE",
-        beta=None,
-    ):
-        self.betas = betas
-        self.n_neurons = n_neurons
-        self.objectives = objectives
-        self.gaps = gaps
-        self.tol = tol
-        self.is_estimate = is_estimate
-        self.errors = errors
-        self.error_name = error_name
-        self.beta = beta
+    betas: np.ndarray
+    n_neurons: np.ndarray
+    objectives: np.ndarray
+    gaps: np.ndarray | None
+    tol: float
+    is_estimate: bool
+    errors: np.ndarray | None = None
+    error_name: str = "left-out MSE"
+    beta: float | None = None
 
     @classmethod
-    def from_estimator(cls, estimator, *, axes=None, title=None):
+    def from_estimator(cls, estimator, **options):
         """Plot the paths of a fitted estimator that chose its penalty.
 
         Parameters
         ----------
         estimator : ConvexReLURegressorCV or ConvexReLUClassifierCV
-            Fitted estimator.
-        axes : sequence of matplotlib.axes.Axes, default=None
-            Where to draw, four for folds that were certified, else three; a new figure
-            by default.
-        title : str, default=None
-            Title of the first axes.
+            Fitted, or a Pipeline that ends with such a one.
+        **options
+            Of :meth:`plot`.
 
         Returns
         -------
@@ -118,9 +104,9 @@ class RegularizationPathDisplay:
         sklearn.exceptions.NotFittedError
             If the estimator is not fitted.
         ValueError
-            If it has no paths, or `axes` are not as many as there are panels.
+            If it has no paths.
         """
-        check_is_fitted(estimator)
+        estimator = fitted_step(estimator)
         errors, name = _errors_of(estimator)
         display = cls(
             betas=estimator.betas_,
@@ -133,30 +119,23 @@ class RegularizationPathDisplay:
             error_name=name,
             beta=estimator.beta_,
         )
-        return display.plot(axes=axes, title=title)
+        return display.plot(**options)
 
     @classmethod
-    def from_path(cls, path, *, axes=None, title=None):
+    def from_path(cls, path, **options):
         """Plot a path.
 
         Parameters
         ----------
         path : ReLUPath
             From :func:`convexnn.relu_path`.
-        axes : sequence of three matplotlib.axes.Axes, default=None
-            Where to draw; a new figure by default.
-        title : str, default=None
-            Title of the first axes.
+        **options
+            Of :meth:`plot`.
 
         Returns
         -------
         RegularizationPathDisplay
             The plotted display.
-
-        Raises
-        ------
-        ValueError
-            If `axes` are not three.
         """
         display = cls(
             betas=path.betas,
@@ -166,7 +145,7 @@ class RegularizationPathDisplay:
             tol=path.tol,
             is_estimate=path.is_estimate,
         )
-        return display.plot(axes=axes, title=title)
+        return display.plot(**options)
 
     def plot(self, *, axes=None, title=None):
         """Draw one panel a quantity, all against beta on a logarithmic axis.
@@ -175,7 +154,8 @@ class RegularizationPathDisplay:
         ----------
         axes : sequence of matplotlib.axes.Axes, default=None
             Where to draw: axes for the neurons and the objectives, before them for
-            errors and after them for gaps if there are any. A new figure by default.
+            errors and after them for gaps if there are any (folds that were certified
+            have them). A new figure by default.
         title : str, default=None
             Title of the first axes.
 
@@ -189,32 +169,20 @@ class RegularizationPathDisplay:
         ValueError
             If `axes` are not as many as there are panels.
         """
-        import matplotlib.pyplot as plt
-
         panels = [self._draw_neurons, self._draw_objectives]
         if self.gaps is not None:
             panels.append(self._draw_gaps)
         if self.errors is not None:
             panels.insert(0, self._draw_errors)
-        if axes is None:
-            _, axes = plt.subplots(
-                len(panels),
-                sharex=True,
-                layout="constrained",
-                figsize=(5, 1 + 1.8 * len(panels)),
-            )
-        axes = tuple(np.ravel(axes))
-        if len(axes) != len(panels):
-            raise ValueError(
-                f"axes must be {len(panels)} for this display, got {len(axes)}."
-            )
+        n = len(panels)
+        size = (5, 1 + 1.8 * n)
+        axes = self._take_axes(axes, n, nrows=n, sharex=True, figsize=size)
         for panel, where in zip(panels, axes, strict=True):
             panel(where)
             scale_by_powers(where.xaxis, self.betas)
             where.grid(alpha=0.3)
         axes[0].set_title(title)
         axes[-1].set_xlabel("beta")
-        self.axes_, self.figure_ = axes, axes[0].figure
         return self
 
     def _draw_errors(self, axes):

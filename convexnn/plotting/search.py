@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from .axes import draw_band, scale_by_powers
+from .base import Display, draw_band, scale_by_powers
 
 __all__ = ["BetaSearchDisplay"]
 
 
-class BetaSearchDisplay:
+@dataclass(eq=False, repr=False, kw_only=True)
+class BetaSearchDisplay(Display):
     """Cross-validated score and number of neurons against beta.
 
     Parameters
@@ -50,27 +53,16 @@ class BetaSearchDisplay:
     'neurons'
     """
 
-    def __init__(
-        self,
-        *,
-        betas,
-        score,
-        score_spread,
-        neurons,
-        neurons_spread,
-        best_beta,
-        score_name="score",
-    ):
-        self.betas = betas
-        self.score = score
-        self.score_spread = score_spread
-        self.neurons = neurons
-        self.neurons_spread = neurons_spread
-        self.best_beta = best_beta
-        self.score_name = score_name
+    betas: np.ndarray
+    score: np.ndarray
+    score_spread: np.ndarray
+    neurons: np.ndarray | None
+    neurons_spread: np.ndarray | None
+    best_beta: float
+    score_name: str = "score"
 
     @classmethod
-    def from_search(cls, search, *, axes=None, title=None):
+    def from_search(cls, search, **options):
         """Plot a fitted search over beta.
 
         Parameters
@@ -78,10 +70,8 @@ class BetaSearchDisplay:
         search : GridSearchCV
             Fitted search over a parameter named beta (of a Pipeline's step too) and
             nothing else. With ``scoring=score_fit`` the neurons are drawn.
-        axes : sequence of two matplotlib.axes.Axes, default=None
-            Where to draw the score and the neurons; a new figure by default.
-        title : str, default=None
-            Title of the upper axes.
+        **options
+            Of :meth:`plot`.
 
         Returns
         -------
@@ -114,7 +104,7 @@ class BetaSearchDisplay:
             best_beta=float(search.best_params_[names[0].removeprefix("param_")]),
             score_name="cross-validated R²" if score == "r2" else "score",
         )
-        return display.plot(axes=axes, title=title)
+        return display.plot(**options)
 
     def plot(self, *, axes=None, title=None):
         """Draw the score with its spread and, if known, the neurons below it.
@@ -122,7 +112,7 @@ class BetaSearchDisplay:
         Parameters
         ----------
         axes : sequence of two matplotlib.axes.Axes, default=None
-            Where to draw; a new figure by default.
+            Where to draw the score and the neurons; a new figure by default.
         title : str, default=None
             Title of the upper axes.
 
@@ -131,11 +121,7 @@ class BetaSearchDisplay:
         BetaSearchDisplay
             Itself, with `figure_` and `axes_`.
         """
-        import matplotlib.pyplot as plt
-
-        if axes is None:
-            _, axes = plt.subplots(2, sharex=True, layout="constrained", figsize=(4, 5))
-        above, below = axes
+        above, below = self._take_axes(axes, 2, nrows=2, sharex=True, figsize=(4, 5))
         draw_band(above, self.betas, self.score, self.score_spread, "C0")
         above.axvline(self.best_beta, color="0.4", linestyle=":", label="best beta")
         above.set(ylabel=self.score_name, title=title)
@@ -144,8 +130,6 @@ class BetaSearchDisplay:
             below.set_ylim(bottom=0)
         below.axvline(self.best_beta, color="0.4", linestyle=":")
         below.set(xlabel="beta", ylabel="neurons")
-        for axes in (above, below):
-            scale_by_powers(axes.xaxis, self.betas)
-        self.axes_ = (above, below)
-        self.figure_ = above.figure
+        for ax in self.axes_:
+            scale_by_powers(ax.xaxis, self.betas)
         return self
