@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from itertools import pairwise
-
 import numpy as np
 from sklearn.utils import check_random_state
 from threadpoolctl import threadpool_limits
 
 from ..architectures.three_layer import ThreeLayerReLU
-from ..networks.network import ReLUNetwork, network_of
-from ..networks.three_layer import ThreeLayerNetwork
+from ..networks.reading import read_network
 from ..programs.blocks import (
     BlockProgram,
     Blocks,
@@ -54,13 +50,11 @@ def certify(
     Parameters
     ----------
     weights : fitted estimator, network, sequence or torch module
-        A fitted :class:`~convexnn.ThreeLayerConvexRegressor` or
-        :class:`~convexnn.ConvexReLURegressor` (of ReLU networks);
-        its network; a list of sub-networks (W1, w2, w3) of shapes (d, m), (m,) and
-        (); or a pair (W, a) of shapes (d, m) and (m,) for two layers. First layers of
-        d + 1 rows have the biases in the last. Arrays may be torch tensors. A module
-        counts by its ``parameters()`` without biases: two weights of shapes (m, d)
-        and (1, m), or three of (m, d), (1, m) and (1, 1) for one sub-network.
+        What :func:`~convexnn.networks.reading.read_network` takes: a fitted
+        :class:`~convexnn.ThreeLayerConvexRegressor` or
+        :class:`~convexnn.ConvexReLURegressor` (of ReLU networks), its network, a list
+        of sub-networks (W1, w2, w3), a pair (W, a), or a module. First layers of d + 1
+        rows have the biases in the last.
     X : array-like of shape (n, d)
         Inputs.
     y : array-like of shape (n,)
@@ -109,15 +103,11 @@ def certify(
     X, y = np.asarray(X, dtype=np.float64), np.asarray(y, dtype=np.float64)
     sizes = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight)
     _check_data(X, y, sizes, beta, cells)
-    units, own_intercept = _read(weights, X.shape[1])
+    network, own_intercept = read_network(weights, X.shape[1])
     intercept = own_intercept if intercept is None else float(intercept)
-    if len(units.groups) == X.shape[1] + 1:
+    units = _units(network, X.shape[1])
+    if network.has_bias:
         X = np.column_stack([X, np.ones(len(X))])
-    elif len(units.groups) != X.shape[1]:
-        raise ValueError(
-            f"weights must have first layers of {X.shape[1]} rows, or "
-            f"{X.shape[1] + 1} with biases, got {len(units.groups)}."
-        )
     loss = SquaredLoss(y, sizes, intercept=intercept is not None)
     output = units.output(X)
     residual = y - output - (intercept or 0.0)
@@ -176,101 +166,11 @@ def _listed(units, X, loss, beta, cells, n_cells, random_state):
     return found.dual, found.scope
 
 
-def _read(weights, n_features):
-    """Return sub-networks and the output intercept, or None, of any kind of weights."""
-    if hasattr(weights, "get_params"):
-        network = network_of(weights)
-        if hasattr(weights, "gates_"):
-            raise ValueError("weights must be those of a ReLU network, got gates.")
-        units, intercept = _read(network, n_features)
-        if weights.fit_intercept:
-            return units, intercept
-        # The network's rows of biases are zeros.
-        return replace(units, groups=units.groups[:n_features]), None
-    if isinstance(weights, ThreeLayerNetwork):
-        intercept = weights.intercept if weights.has_bias else None
-        if not weights.subnetworks:
-            return SubNetworks.none(n_features, 1), weights.intercept or None
-        return _three_layers(weights.subnetworks), intercept
-    if type(weights) is ReLUNetwork:
-        hidden = np.vstack([weights.hidden, weights.hidden_bias])
-        return _two_layers(hidden, weights.output), float(weights.output_bias)
-    if callable(getattr(weights, "parameters", None)):
-        weights = _from_module(weights)
-    weights = [
-        tuple(map(_array, each)) if isinstance(each, tuple | list) else _array(each)
-        for each in weights
-    ]
-    if len(weights) == 2 and all(isinstance(each, np.ndarray) for each in weights):
-        return _two_layers(*weights), None
-    return _three_layers(weights), None
-
-
-def _array(value):
-    """Return an array of a number, a sequence or a tensor."""
-    value = value.detach().cpu() if hasattr(value, "detach") else value
-    return np.asarray(value, dtype=np.float64)
-
-
-def _from_module(module):
-    """Return the weights of a torch module of two or three linear layers."""
-    layers = [_array(weight) for weight in module.parameters()]
-    shapes = [layer.shape for layer in layers]
-    fits = len(layers) in (2, 3) and all(layer.ndim == 2 for layer in layers)
-    if not fits or any(after[1] != before[0] for before, after in pairwise(shapes)):
-        raise ValueError(
-            "weights as a module must have two or three weight matrices that fit each "
-            f"other, and no biases, got parameters of shapes {shapes}."
-        )
-    if any(shape[0] != 1 for shape in shapes[1:]):
-        raise ValueError(
-            "weights as a module must have one output, and one sub-network for three "
-            f"layers, got parameters of shapes {shapes}."
-        )
-    if len(layers) == 2:
-        return layers[0].T, layers[1][0]
-    return [(layers[0].T, layers[1][0], layers[2][0, 0])]
-
-
-def _two_layers(hidden, output):
-    """Return units as sub-networks of one hidden unit, which they are."""
-    hidden, output = _array(hidden), _array(output).reshape(-1)
-    if hidden.ndim != 2 or hidden.shape[1] != len(output):
-        raise ValueError(
-            "weights of two layers must have shapes (d, m) and (m,), got "
-            f"{hidden.shape} and {output.shape}."
-        )
-    _check_finite(hidden, output)
-    groups = (hidden * np.abs(output))[:, :, None]
-    sign = np.where(output < 0, -1.0, 1.0)
-    return SubNetworks(groups, np.ones((len(output), 1)), sign)
-
-
-def _three_layers(subnetworks):
-    """Return sub-networks with the scales of their layers undone."""
-    shapes = [tuple(np.shape(layer) for layer in each) for each in subnetworks]
-    first = shapes[0][0] if shapes and shapes[0] else ()
-    fits = len(first) == 2 and all(
-        len(each) == 3 and each[:2] == (first, first[1:]) and np.prod(each[2]) == 1
-        for each in shapes
-    )
-    if not fits:
-        raise ValueError(
-            "weights of three layers must be (W1, w2, w3) of shapes (d, m), (m,) and "
-            f"(), the same for all sub-networks, got {shapes}."
-        )
-    layers = [[_array(layer) for layer in each] for each in subnetworks]
-    _check_finite(*(layer for each in layers for layer in each))
-    W1 = np.stack([each[0] for each in layers], axis=1)
-    w2 = np.stack([each[1] for each in layers])
-    w3 = np.array([each[2].reshape(()) for each in layers])
-    return SubNetworks(
-        W1 * np.abs(w2) * np.abs(w3)[:, None],
-        np.where(w2 < 0, -1.0, 1.0),
-        np.where(w3 < 0, -1.0, 1.0),
-    )
-
-
-def _check_finite(*arrays):
-    if not all(np.isfinite(array).all() for array in arrays):
-        raise ValueError("weights must be finite, got NaN or infinity.")
+def _units(network, n_features):
+    """Return the units of a network with the scales of its layers undone."""
+    if not network.n_neurons:
+        return SubNetworks.none(n_features + network.has_bias, 1)
+    first, second, third = network.stacked()
+    groups = first * np.abs(second) * np.abs(third)[:, None]
+    signs = (np.where(layer < 0, -1.0, 1.0) for layer in (second, third))
+    return SubNetworks(groups, *signs)
