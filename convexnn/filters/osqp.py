@@ -74,13 +74,10 @@ def _matrices(program):
     n, k, p = program.patches.shape
     is_linear = program.kind == "linear"
     n_sums = 0 if is_linear else n
-    rows = np.concatenate(
-        [block.reshape(-1, p) for _, block in program.patches.blocks()]
-    )
     eye = sparse.eye_array(n * k)
     sums = sparse.kron(sparse.eye_array(n), np.ones((1, k)))
     by_residual = [] if is_linear else [-sparse.eye_array(n)]
-    above = [sparse.csc_array(-rows), eye]
+    above = [sparse.csc_array(-program.patches.stacked()), eye]
     A = sparse.vstack(
         [
             sparse.hstack([sparse.csc_array((n, p)), sums, *by_residual]),

@@ -40,6 +40,21 @@ class WeightPoint:
         parts = zip(self.layers, np.split(vector, ends), strict=True)
         return replace(self, layers=tuple(v.reshape(np.shape(a)) for a, v in parts))
 
+    @property
+    def width(self):
+        """Number of hidden units, or of sub-networks."""
+        return len(self.layers[-2])
+
+    def widened(self, width):
+        """Return the same network with units of zeros to make up the width."""
+        *inner, output, intercept = self.layers
+        missing = 0, width - self.width
+        inner = [
+            np.pad(layer, [(0, 0), missing, *[(0, 0)] * (layer.ndim - 2)])
+            for layer in inner
+        ]
+        return replace(self, layers=(*inner, np.pad(output, missing), intercept))
+
     def draw_direction(self, random_state):
         """Return a random direction, normalised by filters, of shape (n_weights,).
 
@@ -69,11 +84,6 @@ class WeightPoint:
 class TwoLayerPoint(WeightPoint):
     """Hidden layer of shape (d, m), output weights (m,), intercept."""
 
-    @property
-    def width(self):
-        """Number of hidden units."""
-        return len(self.layers[1])
-
     @classmethod
     def of(cls, network):
         """Return the point of a :class:`~convexnn.networks.network.ReLUNetwork`."""
@@ -88,13 +98,6 @@ class TwoLayerPoint(WeightPoint):
         weights = hidden[: len(hidden) - self.has_bias], bias, output, float(intercept)
         return ReLUNetwork(*weights, has_bias=self.has_bias)
 
-    def widened(self, width):
-        """Return the same network with units of zeros to make up the width."""
-        hidden, output, intercept = self.layers
-        missing = width - len(output)
-        layers = np.pad(hidden, [(0, 0), (0, missing)]), np.pad(output, (0, missing))
-        return replace(self, layers=(*layers, intercept))
-
     def nearest_order(self, other):
         """Return this network with its units in the order nearest to another's."""
         (hidden, output, intercept), (there, out, _) = self.layers, other.layers
@@ -106,11 +109,6 @@ class TwoLayerPoint(WeightPoint):
 @dataclass(frozen=True)
 class ThreeLayerPoint(WeightPoint):
     """First layers (d, K, m), second layers (m, K), output weights (K,), intercept."""
-
-    @property
-    def width(self):
-        """Number of sub-networks."""
-        return len(self.layers[2])
 
     @classmethod
     def of(cls, network):
@@ -126,17 +124,6 @@ class ThreeLayerPoint(WeightPoint):
         first = first / np.maximum(norms, 1.0)[:, None]
         subnetworks = zip(first.swapaxes(0, 1), second.T, third, strict=True)
         return ThreeLayerNetwork(list(subnetworks), float(intercept), self.has_bias)
-
-    def widened(self, width):
-        """Return the same network with sub-networks of zeros to make up the width."""
-        first, second, third, intercept = self.layers
-        missing = 0, width - len(third)
-        layers = (
-            np.pad(first, [(0, 0), missing, (0, 0)]),
-            np.pad(second, [(0, 0), missing]),
-            np.pad(third, missing),
-        )
-        return replace(self, layers=(*layers, intercept))
 
     def nearest_order(self, other):
         """Return this network with sub-networks and units in the order nearest."""

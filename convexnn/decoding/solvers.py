@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -34,22 +35,8 @@ class Settings:
 
     Attributes
     ----------
-    theta : float
-        Half-width of the box.
-    tol : float
-        When to stop.
-    max_iter : int
-        Largest number of iterations from one start.
-    n_restarts : int
-        Largest number of further starts.
-    learning_rate : float or None
-        Step of a first-order solver; None for its own choice.
-    centered : bool
-        Centre the residuals of "centered_gd".
-    n_batches : int
-        Parts of the rows that "centered_gd" goes through.
-    verbose : int
-        0, 1 or 2.
+    theta, tol, max_iter, n_restarts, learning_rate, centered, n_batches, verbose
+        Those parameters.
     watch : callable or None
         See :class:`~convexnn.decoding.progress.Progress`.
     """
@@ -76,7 +63,7 @@ def choose_solver(name, shape):
 
     Examples
     --------
-    >>> from convexnn.decoding.decode import choose_solver
+    >>> from convexnn.decoding.solvers import choose_solver
     >>> choose_solver("auto", (200, 100)), choose_solver("auto", (4000, 2000))
     ('newton', 'newton_cg')
     """
@@ -167,14 +154,6 @@ def _solve_newton(problem, settings, random_state, *, factorize):
     return replace(best, n_starts=len(ends))
 
 
-def _solve_newton_factorized(problem, settings, random_state):
-    return _solve_newton(problem, settings, random_state, factorize=True)
-
-
-def _solve_newton_iterative(problem, settings, random_state):
-    return _solve_newton(problem, settings, random_state, factorize=False)
-
-
 def _solve_gradient(problem, settings, random_state):
     start = middle_start(problem, settings.theta)
     steps = GradientSteps(
@@ -198,8 +177,8 @@ def _solve_accelerated(problem, settings, random_state):
 
 #: Solvers by name, each called with a problem, settings and a random state.
 SOLVERS = {
-    "newton": _solve_newton_factorized,
-    "newton_cg": _solve_newton_iterative,
+    "newton": partial(_solve_newton, factorize=True),
+    "newton_cg": partial(_solve_newton, factorize=False),
     "centered_gd": _solve_gradient,
     "nesterov": _solve_accelerated,
 }
