@@ -24,20 +24,8 @@ def solve(program, *, tol, max_iter, verbose=0):
         Of kind "linear".
     tol : float
         Violation aimed at. HiGHS's own tolerances are kept unless they are looser.
-    max_iter : int
-        Largest number of simplex iterations.
-    verbose : int, default=0
-        From 2 on, print HiGHS's log.
-
-    Returns
-    -------
-    FilterPoint
-        The solution.
-
-    Raises
-    ------
-    SolverError
-        If HiGHS returns no point.
+    max_iter, verbose
+        As for all backends; iterations are those of the simplex method.
     """
     patches = program.patches
     n, k, p = patches.shape

@@ -25,20 +25,8 @@ def solve(program, *, tol, max_iter, verbose=0):
     tol : float
         Violation aimed at; OSQP's tolerances are a hundredth of it. It takes long to
         settle which labels of noisy data bind in (9): expect 1e-3 there.
-    max_iter : int
-        Largest number of iterations.
-    verbose : int, default=0
-        From 2 on, print OSQP's log.
-
-    Returns
-    -------
-    FilterPoint
-        The last point.
-
-    Raises
-    ------
-    SolverError
-        If OSQP returns no point.
+    max_iter, verbose
+        As for all backends.
     """
     patches = program.patches
     n, k, p = patches.shape

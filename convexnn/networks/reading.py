@@ -60,20 +60,23 @@ def read_network(weights, n_features=None):
         network = weights
     else:
         network, is_own = _of_arrays(weights, n_features), False
-    is_plain = type(network) in (ReLUNetwork, ThreeLayerNetwork)
-    if not is_plain or np.ndim(network.output) > 1:
+    if not _is_read(network):
         raise ValueError(
             "weights must be those of a ReLU network of two or three layers and one "
             f"output, got a {type(network).__name__} of output weights of shape "
             f"{np.shape(network.output)}."
         )
     _check_layers(network, n_features)
-    if isinstance(network, ReLUNetwork):
-        intercept = float(network.output_bias)
-    else:
-        intercept = float(network.intercept)
+    is_two = isinstance(network, ReLUNetwork)
+    intercept = float(network.output_bias if is_two else network.intercept)
     has_intercept = is_own and (network.has_bias or intercept != 0)
     return network, intercept if has_intercept else None
+
+
+def _is_read(network):
+    """Whether it is a network of ReLU units and one output."""
+    is_plain = type(network) in (ReLUNetwork, ThreeLayerNetwork)
+    return is_plain and np.ndim(network.output) == 1
 
 
 def _of_estimator(estimator):
@@ -83,8 +86,7 @@ def _of_estimator(estimator):
     if network is None and not hasattr(estimator, "filter_shape"):
         network = getattr(estimator, "_network", lambda: None)()
     is_squared = getattr(estimator, "loss", "squared") == "squared"
-    is_plain = type(network) in (ReLUNetwork, ThreeLayerNetwork)
-    if not (is_squared and is_plain and np.ndim(network.output) == 1):
+    if not (is_squared and _is_read(network)):
         raise ValueError(
             "weights as an estimator must be a fitted ConvexReLURegressor or "
             "ConvexReLURegressorCV (with activation='relu') or "
@@ -144,15 +146,12 @@ def _of_module(module):
     layers = [_array(weight) for weight in module.parameters()]
     shapes = [layer.shape for layer in layers]
     fits = len(layers) in (2, 3) and all(layer.ndim == 2 for layer in layers)
-    if not fits or any(after[1] != before[0] for before, after in pairwise(shapes)):
+    fits = fits and all(after[1] == before[0] for before, after in pairwise(shapes))
+    if not (fits and all(shape[0] == 1 for shape in shapes[1:])):
         raise ValueError(
             "weights as a module must have two or three weight matrices that fit each "
-            f"other, and no biases, got parameters of shapes {shapes}."
-        )
-    if any(shape[0] != 1 for shape in shapes[1:]):
-        raise ValueError(
-            "weights as a module must have one output, and one sub-network for three "
-            f"layers, got parameters of shapes {shapes}."
+            "other, no biases, one output, and one sub-network for three layers, got "
+            f"parameters of shapes {shapes}."
         )
     if len(layers) == 2:
         return layers[0].T, layers[1][0]

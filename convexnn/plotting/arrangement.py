@@ -72,8 +72,6 @@ class ArrangementDisplay(Display):
 
     Examples
     --------
-    >>> import matplotlib
-    >>> matplotlib.use("Agg")
     >>> import numpy as np
     >>> from convexnn.plotting import ArrangementDisplay
     >>> X = np.array([[2.0, 2.0], [3.0, 3.0], [1.0, 0.0]])

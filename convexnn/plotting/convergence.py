@@ -31,8 +31,6 @@ class ConvergenceDisplay(Display):
 
     Examples
     --------
-    >>> import matplotlib
-    >>> matplotlib.use("Agg")
     >>> from sklearn.datasets import load_diabetes
     >>> from convexnn import ConvexReLURegressor
     >>> from convexnn.plotting import ConvergenceDisplay

@@ -62,8 +62,6 @@ class DecodingDisplay(Display):
 
     Examples
     --------
-    >>> import matplotlib
-    >>> matplotlib.use("Agg")
     >>> import numpy as np
     >>> from convexnn import CenteredGDDecoder
     >>> from convexnn.plotting import DecodingDisplay

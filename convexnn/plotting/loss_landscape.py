@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import combinations
 
 import numpy as np
+from scipy.ndimage import minimum_filter
 from sklearn.utils import check_random_state, check_X_y
 
 from ..checks import check_weights
@@ -15,6 +16,9 @@ __all__ = ["LossLandscapeDisplay"]
 
 #: Points of a straight line on which a wall is looked for.
 _LINE = np.linspace(0.0, 1.0, 65)
+
+#: A point's eight neighbours.
+_AROUND = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]])
 
 #: Curvature, relative to the other one, below which it does not count as negative.
 _FLAT = 1e-6
@@ -63,8 +67,6 @@ class LossLandscapeDisplay(Display):
 
     Examples
     --------
-    >>> import matplotlib
-    >>> matplotlib.use("Agg")
     >>> import numpy as np
     >>> from convexnn import ThreeLayerConvexRegressor
     >>> from convexnn.plotting import LossLandscapeDisplay
@@ -106,13 +108,8 @@ class LossLandscapeDisplay(Display):
     @property
     def minima(self):
         """Inner points of the grid below all eight neighbours, (n_minima, 2)."""
-        inner = self.values[1:-1, 1:-1]
-        is_lowest = np.ones(inner.shape, dtype=bool)
-        rows, columns = inner.shape
-        for i, j in np.ndindex(3, 3):
-            if (i, j) != (1, 1):
-                is_lowest &= inner < self.values[i : i + rows, j : j + columns]
-        row, column = np.nonzero(is_lowest)
+        neighbours = minimum_filter(self.values, footprint=_AROUND)
+        row, column = np.nonzero((self.values < neighbours)[1:-1, 1:-1])
         return np.column_stack([self.first[column + 1], self.second[row + 1]])
 
     @property
@@ -124,9 +121,8 @@ class LossLandscapeDisplay(Display):
         """
         V = self.values
         across, up = np.diff(self.first)[0], np.diff(self.second)[0]
-        middle = V[1:-1, 1:-1]
-        xx = (V[1:-1, 2:] - 2 * middle + V[1:-1, :-2]) / across**2
-        yy = (V[2:, 1:-1] - 2 * middle + V[:-2, 1:-1]) / up**2
+        xx = np.diff(V, 2, axis=1)[1:-1] / across**2
+        yy = np.diff(V, 2, axis=0)[:, 1:-1] / up**2
         xy = V[2:, 2:] - V[2:, :-2] - V[:-2, 2:] + V[:-2, :-2]
         xy = xy / (4 * across * up)
         mean, radius = (xx + yy) / 2, np.hypot((xx - yy) / 2, xy)

@@ -39,8 +39,6 @@ class PhaseTransitionDisplay(Display):
 
     Examples
     --------
-    >>> import matplotlib
-    >>> matplotlib.use("Agg")
     >>> import numpy as np
     >>> from convexnn.plotting import PhaseTransitionDisplay
     >>> n, d = np.array([10, 20, 40]), np.array([5, 10])
