@@ -39,9 +39,9 @@ from decoder_cases import (
 from two_layer_tables import show
 
 import convexnn
-from convexnn.decoding.decode import middle_start
+from convexnn.decoding import DecodingProblem
 from convexnn.decoding.descent import largest_curvature
-from convexnn.decoding.encoder import DecodingProblem
+from convexnn.decoding.solvers import middle_start
 
 #: Squared relative errors below this count as recovered.
 RECOVERED = 1e-10

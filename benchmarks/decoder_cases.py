@@ -11,9 +11,7 @@ import warnings
 import numpy as np
 
 from convexnn import CenteredGDDecoder
-from convexnn.decoding.decode import Settings, decode
-from convexnn.decoding.encoder import DecodingProblem
-from convexnn.decoding.tail_quantities import tail_quantities
+from convexnn.decoding import DecodingProblem, Settings, decode, tail_quantities
 
 __all__ = [
     "SOLVERS",

@@ -23,9 +23,8 @@ from two_layer_tables import show
 
 from convexnn import ConvexCNNRegressor
 from convexnn.data.patches import Patches, patch_grid
+from convexnn.filters import RelaxationProgram, data_direction, refine_filter
 from convexnn.filters.backends import select_relaxation_backend, solve_relaxation
-from convexnn.filters.program import RelaxationProgram, data_direction
-from convexnn.filters.refinement import refine_filter
 
 #: Patches k, length p of the filter, and samples per length.
 RATIOS = ((1, 50, 2.4), (2, 25, 1.7), (5, 10, 1.4), (5, 50, 1.25))

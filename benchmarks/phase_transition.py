@@ -24,7 +24,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from two_layer_tables import show
 
 from convexnn import ConvexCNNRegressor
-from convexnn.filters.program import in_recovery_cone
+from convexnn.filters import in_recovery_cone
 from convexnn.plotting import PhaseTransitionDisplay
 
 mpl.use("agg")

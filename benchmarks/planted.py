@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from convexnn.data.patches import Patches, patch_grid
+from convexnn.filters import RelaxationProgram
 from convexnn.filters.backends import select_relaxation_backend, solve_relaxation
-from convexnn.filters.program import RelaxationProgram
 from convexnn.solvers import SolverError
 
 __all__ = ["descend", "draw", "relative_error", "relax"]

@@ -263,8 +263,11 @@ class Architecture(ABC):
 
     def none(self, X, y):
         """Return the network without units."""
-        entries = X.shape[1] * self.n_first + self.n_later
-        return Units(np.zeros((entries, 0)), np.zeros((0, *y.shape[1:])))
+        return Units(np.zeros((self.n_entries(X), 0)), np.zeros((0, *y.shape[1:])))
+
+    def n_entries(self, X):
+        """Return the number p of entries of a direction."""
+        return X.shape[1] * self.n_first + self.n_later
 
     @property
     def n_later(self):

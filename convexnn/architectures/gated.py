@@ -7,6 +7,7 @@ import numpy as np
 from ..networks.network import GatedReLUNetwork
 from ..programs.nuclear_norms import NuclearNormProgram
 from ..programs.program import ConvexProgram, heads_of
+from .base import Architecture
 from .recovery import (
     network_weights,
     program_directions,
@@ -64,8 +65,7 @@ class GatedReLU(ReLU):
 
     def correlate(self, X, v, directions, widths=None, rectifier=parabolic):
         """Return ``v' 1[X g >= 0] X u`` for each column u, and its gradient."""
-        gradients = X.T @ (self.patterns * v[:, None])
-        return np.sum(directions * gradients, axis=0), gradients
+        return Architecture.correlate(self, X, v, directions, widths, rectifier)
 
     def linearise(self, X, hidden, output, width):
         """Return the network's output and its derivatives, by blocks of rows."""

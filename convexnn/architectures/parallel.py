@@ -262,9 +262,10 @@ class ParallelReLU(Architecture):
 
     # Programs -----------------------------------------------------------------------
 
-    def sample(self, X, n_cells, random_state):
-        """Return sampled blocks of the inputs."""
-        return sample_blocks(X, self.n_units, n_cells, random_state)
+    def sample(self, X, n_cells, random_state, units=None):
+        """Return sampled blocks of the inputs, and those that some units are in."""
+        blocks = sample_blocks(X, self.n_units, n_cells, random_state)
+        return blocks if units is None else self._blocks(X, units).joined(blocks)
 
     def enumerate(self, X):
         """Return all blocks of the inputs, or raise a ValueError if they are many."""

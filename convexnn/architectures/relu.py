@@ -239,9 +239,12 @@ class ReLU(Architecture):
         bounds = [relu_price_bound(X, column) for column in np.atleast_2d(v.T)]
         return float(np.linalg.norm(bounds))
 
-    def sample(self, X, n_cells, random_state):
-        """Return sampled cells of the inputs."""
-        return sample_cells(X, n_cells, random_state)
+    def sample(self, X, n_cells, random_state, units=None):
+        """Return sampled cells of the inputs, and those that some units are in."""
+        cells = sample_cells(X, n_cells, random_state)
+        if units is None:
+            return cells
+        return given_cells(X, np.column_stack([units.hidden, cells.gates]))
 
     def enumerate(self, X):
         """Return all cells of the inputs, or raise a ValueError if they are many."""

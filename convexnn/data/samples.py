@@ -57,12 +57,12 @@ class Samples:
     X: np.ndarray
     y: np.ndarray
     weights: np.ndarray
-    within: float
-    x_scale: float
-    y_scale: float
-    weight_scale: float
-    y_offset: float
-    has_bias: bool
+    within: float = 0.0
+    x_scale: float = 1.0
+    y_scale: float = 1.0
+    weight_scale: float = 1.0
+    y_offset: float | np.ndarray = 0.0
+    has_bias: bool = False
 
     @property
     def n_patches(self):

@@ -29,8 +29,8 @@ _ACCURACY = 1e-3
 _MOST_PRODUCTS = 2000
 
 
-class FactorizedSteps:
-    """Steps from the normal equations, whose matrix is formed and factorised.
+class _Steps:
+    """Steps from a point, from the slopes there.
 
     Parameters
     ----------
@@ -40,14 +40,20 @@ class FactorizedSteps:
 
     def __init__(self, slopes):
         self._slopes = slopes
-        self._gram = None
 
     def leave_from(self, w):
-        """Take the slopes of a new point, which they hold already."""
-        self._gram = self._slopes.gram()
+        """Take a new point, of which the slopes are those already."""
 
     def stay_at(self, w):
-        """Do nothing: the matrix is still that of the point."""
+        """Take the point again after a trial elsewhere, where the slopes now are."""
+
+
+class FactorizedSteps(_Steps):
+    """Steps from the normal equations, whose matrix is formed and factorised."""
+
+    def leave_from(self, w):
+        """Form the matrix, which outlives trials elsewhere."""
+        self._gram = self._slopes.gram()
 
     def step(self, gradient, damping, lower, upper):
         """Return the minimiser of the damped model over the box, or None."""
@@ -59,20 +65,8 @@ class FactorizedSteps:
             return None
 
 
-class IterativeSteps:
-    """Steps by conjugate gradients: nothing but products with the Jacobian.
-
-    Parameters
-    ----------
-    slopes : Slopes
-        The Jacobian at the point that the steps leave from.
-    """
-
-    def __init__(self, slopes):
-        self._slopes = slopes
-
-    def leave_from(self, w):
-        """Do nothing: the slopes are those of the point already."""
+class IterativeSteps(_Steps):
+    """Steps by conjugate gradients: nothing but products with the Jacobian."""
 
     def stay_at(self, w):
         """Restore the slopes after a trial elsewhere."""
@@ -160,16 +154,12 @@ def finish_on_kinks(problem, theta, w, progress, *, factorize):
 
     Parameters
     ----------
-    problem : DecodingProblem
-        What is solved.
-    theta : float
-        Half-width of the box.
+    problem, theta, factorize
+        Of :func:`decode_newton`.
     w : ndarray of shape (n_features,)
         Where to begin, inside the box.
     progress : Progress
         Continued; its last loss is that of `w`.
-    factorize : bool
-        Form and factorise matrices, or use conjugate gradients.
 
     Returns
     -------

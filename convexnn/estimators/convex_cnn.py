@@ -244,7 +244,7 @@ class ConvexCNNRegressor(
 
     See Also
     --------
-    convexnn.filters.program.in_recovery_cone : Decides whether (9) returns a filter.
+    convexnn.filters.in_recovery_cone : Decides whether (9) returns a filter.
 
     Notes
     -----

@@ -21,9 +21,9 @@ from ..checks import (
     fit_context,
     validate_data,
 )
-from ..decoding.decode import SOLVERS, Settings, choose_solver, decode
 from ..decoding.encoder import DecodingProblem, encode
-from ..decoding.tail_quantities import tail_quantities
+from ..decoding.solvers import SOLVERS, Settings, choose_solver, decode
+from ..decoding.theory import tail_quantities
 
 __all__ = ["CenteredGDDecoder"]
 
@@ -73,7 +73,7 @@ class CenteredGDDecoder(RegressorMixin, BaseEstimator):
         L the largest curvature, at the start, of what is minimised (0.95 / L for the
         latter); halved where the loss rises all the same. "theory": the step of
         Theorem 3.1 for the distribution of the entries of `X`, see
-        :func:`~convexnn.decoding.tail_quantities.tail_quantities`.
+        :func:`~convexnn.decoding.tail_quantities`.
     n_batches : int, default=1
         For "centered_gd": split the rows at random into that many batches of equal
         size, up to one row, and take the gradient of iteration t from batch t modulo
@@ -148,7 +148,7 @@ class CenteredGDDecoder(RegressorMixin, BaseEstimator):
 
     See Also
     --------
-    convexnn.decoding.tail_quantities.tail_quantities : What Theorem 3.1 promises.
+    convexnn.decoding.tail_quantities : What Theorem 3.1 promises.
     convexnn.plotting.DecodingDisplay : Loss against iterations.
 
     Notes

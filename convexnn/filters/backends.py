@@ -81,7 +81,8 @@ def _backend(name, expresses, *requires):
 
 
 #: In the order of preference of solver="auto". A backend is called as ``solve(program,
-#: *, tol, max_iter, verbose)`` and returns a :class:`FilterPoint`.
+#: *, tol, max_iter, verbose)``, with the arguments of :func:`solve_relaxation`, and
+#: returns a :class:`FilterPoint`, its last one, or raises a SolverError.
 RELAXATION_BACKENDS = {
     backend.name: backend
     for backend in (

@@ -102,8 +102,8 @@ def refine_filter(patches, y, w, *, max_iter):
     --------
     >>> import numpy as np
     >>> from convexnn.data.patches import Patches, patch_grid
-    >>> from convexnn.filters.program import moment_filter
-    >>> from convexnn.filters.refinement import refine_filter
+    >>> from convexnn.filters import moment_filter
+    >>> from convexnn.filters import refine_filter
     >>> X = np.random.default_rng(0).standard_normal((60, 12))
     >>> patches = Patches(X, patch_grid(12, filter_shape=4))
     >>> y = patches.pooled(np.array([1.0, -2.0, 0.5, 1.0]))

@@ -28,7 +28,6 @@ from .backends import (
 from .program import (
     RelaxationProgram,
     data_direction,
-    draw_direction,
     moment_filter,
 )
 from .refinement import Refined, refine_filter
@@ -67,7 +66,7 @@ class TrainedFilter:
     relaxation_value : float
         Value of the last program, (8) to be minimised or (9) to be maximised.
     violation : float
-        How far that is from solved: :class:`~convexnn.filters.program.Judgement`.
+        How far that is from solved: :class:`~convexnn.filters.Judgement`.
     direction : ndarray of shape (p,)
         Direction of that program.
     n_restarts : int
@@ -312,15 +311,11 @@ class FilterTrainer:
         return attempt
 
     def _drawn_direction(self, number, seeds):
-        antithetic = self.direction == "antithetic"
-        seed = seeds[number // 2 * 2] if antithetic else seeds[number]
-        drawn = draw_direction(
-            self.grid.filter_size,
-            np.random.RandomState(seed),
-            number,
-            antithetic=antithetic,
-        )
-        return drawn / (self._y_scale * self._x_scale)
+        """Draw a direction; antithetic ones of odd number are the last one, negated."""
+        is_opposite = self.direction == "antithetic" and number % 2
+        rng = np.random.RandomState(seeds[number - 1 if is_opposite else number])
+        drawn = rng.standard_normal(self.grid.filter_size)
+        return (-drawn if is_opposite else drawn) / (self._y_scale * self._x_scale)
 
     def _first(self):
         """Start from the moments of the data, and from the program if need be."""
@@ -341,7 +336,7 @@ class FilterTrainer:
 
         A filter without a residual is known to solve it.
 
-        See :func:`~convexnn.filters.program.data_direction`.
+        See :func:`~convexnn.filters.data_direction`.
         """
         w = attempt.refined.w
         active = self._patches.responses(w) > 0

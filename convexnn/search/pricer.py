@@ -58,8 +58,7 @@ class Pricer:
         self.architecture, self.X = architecture, X
         self.n_starts, self.random_state = n_starts, random_state
         self.schedule, self.n_exact = schedule, schedule.n_exact
-        n_entries = X.shape[1] * architecture.n_first + architecture.n_later
-        self.remembered = np.zeros((n_entries, 0))
+        self.remembered = np.zeros((architecture.n_entries(X), 0))
         # In these units the digits of single precision are the same in any others.
         unit = float(np.abs(X).max(initial=0.0)) or 1.0
         self._single = (X / unit).astype(np.float32)

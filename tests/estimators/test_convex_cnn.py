@@ -12,7 +12,7 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from convexnn import ConvexCNNRegressor
-from convexnn.filters.program import in_recovery_cone
+from convexnn.filters import in_recovery_cone
 
 
 @parametrize_with_checks(

@@ -78,7 +78,7 @@ def tail_quantities(X, theta, *, sample_weight=None):
 
     Examples
     --------
-    >>> from convexnn.decoding.tail_quantities import tail_quantities
+    >>> from convexnn.decoding import tail_quantities
     >>> found = tail_quantities([[-2.0, -1.0, 0.5, 3.0]], theta=1.0)
     >>> found.T, found.S
     (0.0625, 0.25)
