@@ -254,7 +254,7 @@ register_backend(
     "active_set",
     "convexnn.solvers.newton:solve",
     expresses=("relu", "convolutional_relu", "vector_relu"),
-    options=("n_starts", "n_units"),
+    options=("n_starts", "width"),
     search="convexnn.search.active_set:search",
 )
 register_backend(

@@ -7,7 +7,7 @@ from convexnn.architectures import ARCHITECTURES, ConvolutionalReLU
 from convexnn.data.datasets import make_relu_teacher
 from convexnn.data.patches import Patches, patch_grid
 from convexnn.data.samples import collect_samples
-from convexnn.programs.cells import sample_cells
+from convexnn.programs.cells import given_cells, sample_cells
 from convexnn.programs.certificate import feasible_point
 from convexnn.programs.losses import SquaredLoss
 from convexnn.solvers import select_backend
@@ -72,10 +72,10 @@ def test_atoms_are_the_units_on_the_ball():
     np.testing.assert_array_equal(
         ARCHITECTURES["relu"].atoms(X, directions), [[1.0, 0.0], [0.5, 1.0]]
     )
-    gates = np.array([[0.0, -1.0], [1.0, 0.0]])
+    gates = given_cells(X, np.array([[0.0, -1.0], [1.0, 0.0]]))
     np.testing.assert_array_equal(
-        ARCHITECTURES["gated_relu"].atoms(X, directions, gates),
-        [[0.0, 0.0], [0.5, 0.0]],
+        ARCHITECTURES["gated_relu"].opened(gates).atoms(X, directions[:, :1]),
+        [[0.0], [0.5]],
     )
 
 

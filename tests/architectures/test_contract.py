@@ -203,9 +203,10 @@ def test_units_are_points_of_the_program_over_their_cells(name, n_outputs):
     again = a.units_at(program, U)
     np.testing.assert_allclose(a.outputs(X, again), program.output(U), atol=1e-12)
     assert a.norms(again).sum() == pytest.approx(a.norms(units).sum(), rel=1e-12)
-    wider, start = a.around(X, p.loss, 0.7, units.take(slice(2)), units.take([2]))
-    assert wider.n_groups > a.around(X, p.loss, 0.7, units.take(slice(2)))[0].n_groups
-    first = a.outputs(X, units.take(slice(2)))
+    one, other = units.take(slice(1)), units.take(slice(1, 2))
+    wider, start = a.around(X, p.loss, 0.7, one, other)
+    assert wider.n_groups > a.around(X, p.loss, 0.7, one)[0].n_groups
+    first = a.outputs(X, one)
     np.testing.assert_allclose(wider.output(start), first, atol=1e-12)
 
 

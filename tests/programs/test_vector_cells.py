@@ -4,7 +4,7 @@ import cvxpy
 import numpy as np
 import pytest
 
-from convexnn.architectures import ARCHITECTURES, VectorGatedReLU
+from convexnn.architectures import ARCHITECTURES, GatedReLU
 from convexnn.data.samples import collect_samples
 from convexnn.programs.cells import sample_cells
 from convexnn.programs.certificate import certify
@@ -146,7 +146,7 @@ def test_network_of_a_point_is_the_point_and_back():
     loss = make_loss("squared", samples.y, samples.weights, intercept=True)
     loss.constant = samples.within
     cells = sample_cells(samples.X, 7, np.random.RandomState(0))
-    form = VectorGatedReLU()
+    form = GatedReLU()
     program = form.program(samples.X, loss, 0.3, cells)
     rng = np.random.default_rng(0)
     U = rng.standard_normal((4, 7, 2)) @ rng.standard_normal((2, 3))
