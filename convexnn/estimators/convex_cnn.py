@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 from sklearn.base import (
     BaseEstimator,
@@ -17,7 +15,6 @@ from sklearn.utils.validation import check_is_fitted
 from ..architectures import ConvolutionalReLU
 from ..checks import (
     DIRECTIONS,
-    TRAINING_CONSTRAINTS,
     Integral,
     Interval,
     Real,
@@ -29,6 +26,7 @@ from ..checks import (
     check_weights,
     fit_context,
     validate_data,
+    warn_user,
 )
 from ..data.patches import Patches, patch_grid
 from ..data.samples import collect_samples
@@ -36,19 +34,13 @@ from ..filters.backends import select_relaxation_backend
 from ..filters.trainer import FilterTrainer
 from ..networks.network import ConvolutionalReLUNetwork
 from ..solvers import select_backend
-from ..solvers.time_limit import OUT_OF_TIME, time_limit
+from ..solvers.time_limit import time_limit
 from ..training.trainer import Trainer
-from .limit import LIMIT_CONSTRAINTS, warn_of_time
-from .penalty import PENALTY_CONSTRAINTS, beyond_rounding, chosen_penalty
-from .two_layer import warn_of_gap
+from .constraints import NETWORKS
+from .notices import warn_of_gap, warn_of_time
+from .penalty import chosen_penalty
 
 __all__ = ["ConvexCNNRegressor"]
-
-#: Parameters that mean the same for everything that trains a network.
-_SHARED = (
-    *("cells", "n_cells", "fit_intercept", "solver", "max_iter"),
-    *("verbose", "random_state"),
-)
 
 
 class ConvexCNNRegressor(
@@ -285,6 +277,7 @@ class ConvexCNNRegressor(
     """
 
     _parameter_constraints: dict = {
+        **NETWORKS,
         "input_shape": [Integral, tuple, list, None],
         "filter_shape": [Integral, tuple, list, None],
         "stride": [Integral, tuple, list, None],
@@ -294,13 +287,10 @@ class ConvexCNNRegressor(
             StrOptions({"limit"}),
             None,
         ],
-        "beta_ratio": PENALTY_CONSTRAINTS["beta_ratio"],
         "direction": [StrOptions(set(DIRECTIONS)), "array-like"],
         "n_restarts": [Interval(Integral, 1, None, closed="left")],
         "refine": ["boolean"],
-        **{name: TRAINING_CONSTRAINTS[name] for name in _SHARED},
-        **LIMIT_CONSTRAINTS,
-        "tol": [*TRAINING_CONSTRAINTS["tol"], None],
+        "tol": [*NETWORKS["tol"], None],
         "n_jobs": [Integral, None],
     }
 
@@ -479,26 +469,15 @@ class ConvexCNNRegressor(
                 for name in ("cells", "n_cells", "max_iter", "verbose", "random_state")
             },
         )
-        self.beta_max_ = beyond_rounding(trainer.beta_max(), trainer.samples)
-        # From there: this method, `fit`, the decorator of `fit`, the user.
-        self.beta_ = chosen_penalty(
-            self.beta, self.beta_ratio, self.beta_max_, stacklevel=5
-        )
+        self.beta_max_ = trainer.beta_max()
+        self.beta_ = chosen_penalty(self.beta, self.beta_ratio, self.beta_max_)
         trained = trainer.train(self.beta_)
         # Of constant targets the objective is rounding, and so is its gap.
         if self.beta_max_ > 0:
-            self._warn_of_gap(trained, tol)
-        self._store_global(trained, X.dtype, architecture.grid)
-
-    def _warn_of_gap(self, trained, tol):
-        if trained.status == OUT_OF_TIME and trained.gap > tol:
-            reached = (
-                f"the relative duality gap is {trained.gap:.3g}, above tol={tol:g}"
+            warn_of_gap(
+                trained, solver=self.solver, tol=tol, max_seconds=self.max_seconds
             )
-            remedy = "tol, beta or beta_ratio, or use fewer or smaller patches"
-            warn_of_time(self.max_seconds, reached, remedy, stacklevel=6)
-        else:
-            warn_of_gap(trained, tol, self.max_seconds, stacklevel=6)
+        self._store_global(trained, X.dtype, architecture.grid)
 
     def _store_global(self, trained, dtype, grid):
         network = trained.network
@@ -560,7 +539,7 @@ class ConvexCNNRegressor(
                     f", and the relaxation's relative error {trained.violation:.3g}"
                 )
             remedy = "or tol, or decrease n_restarts"
-            warn_of_time(self.max_seconds, reached, remedy, stacklevel=6)
+            warn_of_time(self.max_seconds, reached, remedy)
             return
         if not self.refine and trained.violation > tol:
             message = (
@@ -580,7 +559,7 @@ class ConvexCNNRegressor(
             )
         else:
             return
-        warnings.warn(message, ConvergenceWarning, stacklevel=5)
+        warn_user(message, ConvergenceWarning)
 
 
 def _given(value, default):

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from ..checks import REGRESSION_CONSTRAINTS, TRAINING_CONSTRAINTS, fit_context
-from .limit import LIMIT_CONSTRAINTS
-from .penalty import PENALTY_CONSTRAINTS
-from .two_layer import TwoLayerRegressor
+from ..checks import fit_context
+from .base import TwoLayerRegressor
+from .constraints import NETWORKS, REGRESSION
 
 __all__ = ["ConvexReLURegressor"]
 
@@ -187,13 +186,7 @@ class ConvexReLURegressor(TwoLayerRegressor):
     True
     """
 
-    _parameter_constraints: dict = {
-        **TRAINING_CONSTRAINTS,
-        **REGRESSION_CONSTRAINTS,
-        **PENALTY_CONSTRAINTS,
-        **LIMIT_CONSTRAINTS,
-        "warm_start": ["boolean"],
-    }
+    _parameter_constraints: dict = NETWORKS | REGRESSION
 
     def __init__(
         self,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from ..checks import CLASSIFICATION_CONSTRAINTS, TRAINING_CONSTRAINTS, fit_context
-from .limit import LIMIT_CONSTRAINTS
-from .penalty import PENALTY_CONSTRAINTS
-from .two_layer import TwoLayerClassifier
+from ..checks import fit_context
+from .base import TwoLayerClassifier
+from .constraints import CLASSIFICATION, NETWORKS
 
 __all__ = ["ConvexReLUClassifier"]
 
@@ -160,13 +159,7 @@ class ConvexReLUClassifier(TwoLayerClassifier):
     array([[1., 0.]])
     """
 
-    _parameter_constraints: dict = {
-        **TRAINING_CONSTRAINTS,
-        **CLASSIFICATION_CONSTRAINTS,
-        **PENALTY_CONSTRAINTS,
-        **LIMIT_CONSTRAINTS,
-        "warm_start": ["boolean"],
-    }
+    _parameter_constraints: dict = NETWORKS | CLASSIFICATION
 
     def __init__(
         self,

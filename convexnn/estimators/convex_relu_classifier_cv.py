@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from ..checks import CLASSIFICATION_CONSTRAINTS, StrOptions, fit_context
-from .cross_validation import CHOICE_CONSTRAINTS, PenaltyChoice
-from .two_layer import TwoLayerClassifier
+from ..checks import StrOptions, fit_context
+from .base import TwoLayerClassifier
+from .constraints import CLASSIFICATION, PENALTY_CHOICE
+from .cross_validation import PenaltyChoice
 
 __all__ = ["ConvexReLUClassifierCV"]
 
@@ -134,8 +135,8 @@ class ConvexReLUClassifierCV(PenaltyChoice, TwoLayerClassifier):
     """
 
     _parameter_constraints: dict = {
-        **CHOICE_CONSTRAINTS,
-        **CLASSIFICATION_CONSTRAINTS,
+        **PENALTY_CHOICE,
+        **CLASSIFICATION,
         "scoring": [StrOptions({"log_loss", "accuracy"}), None],
     }
 

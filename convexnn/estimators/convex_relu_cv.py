@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from ..checks import REGRESSION_CONSTRAINTS, fit_context
-from .cross_validation import CHOICE_CONSTRAINTS, PenaltyChoice
-from .two_layer import TwoLayerRegressor
+from ..checks import fit_context
+from .base import TwoLayerRegressor
+from .constraints import PENALTY_CHOICE, REGRESSION
+from .cross_validation import PenaltyChoice
 
 __all__ = ["ConvexReLURegressorCV"]
 
@@ -143,10 +144,7 @@ class ConvexReLURegressorCV(PenaltyChoice, TwoLayerRegressor):
     True
     """
 
-    _parameter_constraints: dict = {
-        **CHOICE_CONSTRAINTS,
-        **REGRESSION_CONSTRAINTS,
-    }
+    _parameter_constraints: dict = PENALTY_CHOICE | REGRESSION
 
     def __init__(
         self,

@@ -20,21 +20,14 @@ from sklearn.utils.metadata_routing import (
 )
 from sklearn.utils.parallel import Parallel, delayed
 
-from ..checks import (
-    Integral,
-    Interval,
-    StrOptions,
-    all_or_nothing,
-    is_routing_enabled,
-)
+from ..checks import Integral, all_or_nothing, is_routing_enabled
 from ..solvers.time_limit import is_out_of_time, seconds_left, time_limit
-from ..training.path import PATH_CONSTRAINTS, choose_betas, seed_of, trace, warn_of_gaps
+from ..training.path import choose_betas, seed_of, trace
 from ..training.trainer import Trainer
 from .coding import LabelCoding, NumberCoding
-from .limit import LIMIT_CONSTRAINTS
-from .penalty import beyond_rounding
+from .notices import warn_of_gaps
 
-__all__ = ["CHOICE_CONSTRAINTS", "PenaltyChoice"]
+__all__ = ["PenaltyChoice"]
 
 #: Mean errors within this share of ``sqrt(tol)`` of the smallest are a near tie:
 #: networks within `tol` of the optimum predict equally well up to about that.
@@ -62,23 +55,12 @@ _ROUNDS, _ITERATIONS = 3, 20_000
 #: Share of `max_seconds` that the folds may use.
 _FOLDS_SHARE = 0.5
 
-#: Parameters of everything that chooses a penalty.
-CHOICE_CONSTRAINTS = {
-    **PATH_CONSTRAINTS,
-    **LIMIT_CONSTRAINTS,
-    "cv": ["cv_object"],
-    "max_iter": [*PATH_CONSTRAINTS["max_iter"], None],
-    "fold_training": [StrOptions({"auto", "descent", "certified"})],
-    "patience": [Interval(Integral, 1, None, closed="left"), None],
-    "selection": [StrOptions({"min", "one_se"})],
-    "n_jobs": [Integral, None],
-}
-
 
 class PenaltyChoice:
-    """Adds the choice to a :class:`~convexnn.estimators.two_layer.TwoLayerEstimator`.
+    """Adds the choice to a :class:`~convexnn.estimators.base.TwoLayerEstimator`.
 
-    Subclasses have the parameters of :data:`CHOICE_CONSTRAINTS` and keep errors of
+    Subclasses have the parameters of
+    :data:`~convexnn.estimators.constraints.PENALTY_CHOICE` and keep errors of
     shape (n_betas, n_folds) by ``_store_errors(errors)``.
     """
 
@@ -117,9 +99,7 @@ class PenaltyChoice:
             best = self._compare(folds)
             self.beta_ = float(self.betas_[best])
             trained = trainer.train(self.beta_)
-            if beyond_rounding(trainer.beta_max(), trainer.samples) > 0:
-                self._warn_of_gap(trained)
-            self._store(trained, coding, X.dtype)
+            self._finish(trained, coding, X.dtype)
         return self
 
     def _routed(self, params):
@@ -211,7 +191,6 @@ class PenaltyChoice:
             self.gap_path_.max(axis=1),
             self.tol,
             where=" on some fold",
-            stacklevel=7,
         )
         return results[0]
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
@@ -20,6 +18,7 @@ from ..checks import (
     check_weights,
     fit_context,
     validate_data,
+    warn_user,
 )
 from ..decoding.decode import SOLVERS, Settings, choose_solver, decode
 from ..decoding.encoder import DecodingProblem, encode
@@ -364,10 +363,9 @@ class CenteredGDDecoder(RegressorMixin, BaseEstimator):
                 "standard deviation of y, and still changing. Increase max_iter or "
                 "tol, or use solver='auto'."
             )
-        warnings.warn(
+        warn_user(
             f"{reached} of solver={solver!r}: {remedy}",
             ConvergenceWarning,
-            stacklevel=4,
         )
 
 
@@ -392,30 +390,24 @@ def _listed(entries):
 def _warn_of_data(X, y):
     n_rows, n_columns = X.shape
     if n_rows < n_columns:
-        warnings.warn(
+        warn_user(
             f"{n_rows} samples with a positive weight for {n_columns} features: the "
             "decoded vector need not be unique.",
-            UserWarning,
-            stacklevel=4,
         )
     n_negative = np.count_nonzero(y < 0)
     if n_negative:
-        warnings.warn(
+        warn_user(
             f"y has {n_negative} negative entries, which no vector is encoded as "
             "without noise.",
-            UserWarning,
-            stacklevel=4,
         )
 
 
 def _warn_of_units(unidentified):
     if len(unidentified):
-        warnings.warn(
+        warn_user(
             "The codes do not determine these entries of coef_: "
             f"{_listed(unidentified)}. Their units are active on no sample, or on the "
             "same samples as another one, of which only the sum is determined.",
-            UserWarning,
-            stacklevel=4,
         )
 
 
@@ -433,11 +425,9 @@ def _warn_of_box(problem, at, found, theta, *, centered):
     outward = -np.sign(found.w) * gradient
     pressed = np.flatnonzero((np.abs(found.w) >= theta) & (outward > _DOUBT * error))
     if len(pressed):
-        warnings.warn(
+        warn_user(
             f"The loss {at.loss:.3g} is not zero and falls beyond the box of "
             f"theta={theta:g}, by more than {_DOUBT:g} standard errors, in the "
             f"entries {_listed(pressed)}. Pass a larger theta if the vector may be "
             "larger; otherwise this may be a local minimum, see n_restarts.",
-            UserWarning,
-            stacklevel=4,
         )

@@ -9,7 +9,6 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ..checks import (
-    CLASSIFICATION_CONSTRAINTS,
     all_or_nothing,
     check_labelled_samples,
     check_range,
@@ -20,9 +19,10 @@ from ..checks import (
 from ..networks.three_layer import ThreeLayerNetwork
 from ..programs.certificate import Certificate
 from ..solvers.time_limit import time_limit
+from .base import has_probabilities
 from .coding import LabelCoding, class_weights
+from .constraints import CLASSIFICATION
 from .three_layer_base import ThreeLayerEstimator
-from .two_layer import has_probabilities
 
 __all__ = ["ThreeLayerConvexClassifier"]
 
@@ -160,9 +160,8 @@ class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
 
     _parameter_constraints: dict = {
         **ThreeLayerEstimator._parameter_constraints,
-        **CLASSIFICATION_CONSTRAINTS,
+        **CLASSIFICATION,
     }
-    del _parameter_constraints["warm_start"]
 
     def __init__(
         self,

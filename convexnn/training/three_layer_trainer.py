@@ -12,8 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from ..architectures.three_layer import ThreeLayerReLU
 from ..checks import check_block_gates, check_objective, check_penalty
-from ..data.samples import Samples
-from ..estimators.penalty import beyond_rounding
+from ..data.samples import Samples, beyond_rounding
 from ..networks.three_layer import ThreeLayerNetwork
 from ..programs.blocks import (
     BlockProgram,

@@ -9,7 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from convexnn import ConvexReLURegressor, relu_path
 from convexnn.data.datasets import make_relu_teacher
-from convexnn.training.path import beta_grid
+from convexnn.estimators.relu_path import beta_grid
 
 KINDS = {
     "search": {"solver": "active_set"},
@@ -139,10 +139,10 @@ def test_grid_starts_at_beta_max_of_the_estimator(activation, cells):
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"n_betas": 0}, "n_betas must be at least 1, got 0"),
-        ({"beta_min_ratio": 0.0}, r"beta_min_ratio must be in \(0, 1\], got 0.0"),
-        ({"activation": "tanh"}, "activation must be one of .* got 'tanh'"),
-        ({"cells": "some"}, "cells must be 'auto', 'sampled', 'all' .* got 'some'"),
+        ({"n_betas": 0}, r"'n_betas' parameter of beta_grid.*\[1, inf\).*Got 0"),
+        ({"beta_min_ratio": 0.0}, r"'beta_min_ratio'.*\(0.0, 1.0\]. Got 0.0"),
+        ({"activation": "tanh"}, "'activation'.*Got 'tanh'"),
+        ({"cells": "some"}, "'cells'.*Got 'some'"),
     ],
 )
 def test_bad_parameters_are_named(parameters, message):

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -22,37 +19,18 @@ from ..checks import (
 from ..data.samples import collect_samples
 from ..networks.network import GatedReLUNetwork, ReLUNetwork
 from ..solvers import select_backend
-from ..solvers.time_limit import OUT_OF_TIME, time_limit
+from ..solvers.time_limit import time_limit
 from ..training.trainer import Trainer
 from .coding import LabelCoding, NumberCoding, class_weights
-from .limit import warn_of_time
-from .penalty import beyond_rounding, chosen_penalty
+from .notices import warn_of_gap
+from .penalty import chosen_penalty
 
 __all__ = [
     "TwoLayerClassifier",
     "TwoLayerEstimator",
     "TwoLayerRegressor",
     "has_probabilities",
-    "warn_of_gap",
 ]
-
-
-def warn_of_gap(trained, tol, max_seconds, *, stacklevel):
-    """Warn if a trained network misses the tolerance."""
-    if trained.gap <= tol:
-        return
-    reached = f"relative duality gap {trained.gap:.3g} above tol={tol:g}"
-    if trained.status == OUT_OF_TIME:
-        remedy = "tol or beta"
-        warn_of_time(max_seconds, reached, remedy, stacklevel=stacklevel + 1)
-        return
-    warnings.warn(
-        f"{reached[0].upper()}{reached[1:]} after {trained.n_iter} iterations of "
-        f"solver={trained.solver!r} ({trained.status}). Standardise X, increase "
-        "max_iter, tol or beta, or try another solver.",
-        ConvergenceWarning,
-        stacklevel=stacklevel,
-    )
 
 
 class TwoLayerEstimator(BaseEstimator):
@@ -74,14 +52,9 @@ class TwoLayerEstimator(BaseEstimator):
             trainer = self._trainer(X, y, weights, coding, backend=backend)
             if previous is not None and not _fits(previous, trainer.samples, X):
                 previous = None
-            beta_max = beyond_rounding(trainer.beta_max(), trainer.samples)
-            self.beta_ = chosen_penalty(
-                self.beta, self.beta_ratio, beta_max, stacklevel=5
-            )
+            self.beta_ = chosen_penalty(self.beta, self.beta_ratio, trainer.beta_max())
             trained = trainer.train(self.beta_, previous)
-            if beta_max > 0:
-                self._warn_of_gap(trained)
-            self._store(trained, coding, X.dtype)
+            self._finish(trained, coding, X.dtype)
         return self
 
     def _has_vector_outputs(self):
@@ -131,8 +104,17 @@ class TwoLayerEstimator(BaseEstimator):
         settings["architecture"] = ARCHITECTURES[self.activation]
         return Trainer(samples, backend, **settings | changed)
 
-    def _warn_of_gap(self, trained):
-        warn_of_gap(trained, self.tol, self.max_seconds, stacklevel=6)
+    def _finish(self, trained, coding, dtype):
+        """Tell of a gap above `tol`, and keep what was trained."""
+        # Of constant targets the objective is rounding, and so is its gap.
+        if trained.beta_max > 0:
+            warn_of_gap(
+                trained,
+                solver=trained.solver,
+                tol=self.tol,
+                max_seconds=self.max_seconds,
+            )
+        self._store(trained, coding, dtype)
 
     def __sklearn_tags__(self):
         """Return the tags: sparse inputs are made dense."""

@@ -1,0 +1,250 @@
+"""Paths of two-layer networks and grids of penalties, with their parameters checked."""
+
+from __future__ import annotations
+
+from ..architectures import ARCHITECTURES
+from ..checks import Integral, Interval, check_samples, check_weights, validate_params
+from ..data.samples import collect_samples
+from ..solvers import select_backend
+from ..solvers.time_limit import time_limit
+from ..training.path import choose_betas, seed_of, trace
+from ..training.trainer import Trainer
+from .constraints import PATHS, REGRESSION
+from .notices import warn_of_gaps, warn_of_time
+
+__all__ = ["beta_grid", "relu_path"]
+
+
+@validate_params(
+    {
+        **PATHS,
+        **REGRESSION,
+        "sample_weight": ["array-like", None],
+    },
+    prefer_skip_nested_validation=True,
+)
+def relu_path(
+    X,
+    y,
+    *,
+    betas=100,
+    beta_min_ratio=1e-4,
+    sample_weight=None,
+    loss="squared",
+    epsilon=1.35,
+    activation="relu",
+    solver="auto",
+    cells="auto",
+    n_cells=50,
+    fit_intercept=True,
+    tol=1e-3,
+    max_iter=20_000,
+    max_neurons=None,
+    max_seconds=None,
+    solver_options=None,
+    verbose=0,
+    random_state=None,
+):
+    r"""Train networks from beta_max down, each started from the one before.
+
+    At every :math:`\beta` the network minimises
+
+    .. math::
+
+        \frac12 \sum_i s_i (f(x_i) - y_i)^2
+        + \frac{\beta}{2} \sum_j \left(\|w_j\|_2^2 + b_j^2 + a_j^2\right),
+
+    the objective of :class:`~convexnn.ConvexReLURegressor`, to a relative duality gap
+    of `tol`. Samples are collected once, and sampled or enumerated cells are found
+    once.
+
+    Parameters
+    ----------
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Inputs, finite, scaled as they are to be: nothing is standardised. Sparse ones
+        are made dense.
+    y : array-like of shape (n_samples,) or (n_samples, n_targets)
+        Targets, finite.
+    betas : int or array-like of shape (n_betas,), default=100
+        Number of penalties, evenly spaced on a logarithmic scale from beta_max down,
+        or from 1 where that is 0, or the penalties, in (0, inf); they are sorted in
+        descending order.
+    beta_min_ratio : float, default=1e-4
+        Smallest penalty divided by the largest, in (0, 1], where `betas` is a number.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Non-negative weights s, ones by default.
+    loss, epsilon, activation, solver, cells, n_cells, fit_intercept
+        Of :class:`~convexnn.ConvexReLURegressor`.
+    tol : float, default=1e-3
+        Bound on the relative duality gap, (primal - dual) / primal, of every network,
+        in [0, 1).
+    max_iter : int, default=20000
+        Largest number of iterations of the backend for each network.
+    max_neurons, solver_options, verbose, random_state
+        Of :class:`~convexnn.ConvexReLURegressor`.
+    max_seconds : float, default=None
+        Limit in seconds of wall time, in (0, inf); None for none. The path ends with
+        the penalty at which it is reached.
+
+    Returns
+    -------
+    ReLUPath
+        Networks, objectives, gaps, numbers of neurons and seconds.
+
+    Raises
+    ------
+    ValueError
+        If a parameter or the data is not as described.
+    convexnn.solvers.SolverError
+        If a backend ends without any point.
+
+    Warns
+    -----
+    ConvergenceWarning
+        Once, naming the penalties whose gap stays above `tol`, and once if
+        `max_seconds` ended the path.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from convexnn import relu_path
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> path = relu_path(X, y, betas=4, beta_min_ratio=0.1, random_state=0)
+    >>> int(path.n_neurons[0]), bool(path.gaps.max() <= 1e-3)
+    (0, True)
+    >>> bool((path.objectives[1:] < path.objectives[:-1]).all())
+    True
+    """
+    trainer = _trainer(
+        X,
+        y,
+        sample_weight,
+        fit_intercept=fit_intercept,
+        loss=loss,
+        epsilon=epsilon,
+        activation=activation,
+        solver=solver,
+        cells=cells,
+        n_cells=n_cells,
+        tol=tol,
+        max_iter=max_iter,
+        max_neurons=max_neurons,
+        solver_options=solver_options,
+        verbose=verbose,
+        random_state=seed_of(random_state),
+    )
+    betas = choose_betas(trainer, betas, beta_min_ratio)
+    with time_limit(max_seconds):
+        path, _ = trace(trainer, betas, may_stop=True)
+    if len(path.betas) < len(betas):
+        reached = f"{len(path.betas)} of {len(betas)} penalties were trained at"
+        warn_of_time(max_seconds, reached, "or leave out small betas")
+    warn_of_gaps(path.betas, path.gaps, tol)
+    return path
+
+
+@validate_params(
+    {**PATHS, "n_betas": [Interval(Integral, 1, None, closed="left")]},
+    prefer_skip_nested_validation=True,
+)
+def beta_grid(
+    X,
+    y,
+    *,
+    n_betas=10,
+    beta_min_ratio=1e-3,
+    activation="relu",
+    solver="auto",
+    cells="auto",
+    n_cells=50,
+    fit_intercept=True,
+    random_state=None,
+):
+    """Return penalties from beta_max down, evenly spaced on a logarithmic scale.
+
+    ``beta_max`` is the smallest penalty for which the zero network is optimal: over
+    listed cells, the largest norm of the projected correlations of the (centred)
+    targets with the cells; for a solver that searches the cells, an estimate from
+    below of the same over all cells.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        Inputs, scaled as they will be in the fit.
+    y : array-like of shape (n_samples,)
+        Targets.
+    n_betas : int, default=10
+        Number of penalties, at least 1.
+    beta_min_ratio : float, default=1e-3
+        Smallest penalty divided by the largest, in (0, 1].
+    activation : {"relu", "gated_relu"}, default="relu"
+        Architecture.
+    solver : str, default="auto"
+        Backend of the fit.
+    cells : {"auto", "sampled", "all"} or array-like of shape (n_inputs, n_gates)
+        Cells of the fit, as in :class:`~convexnn.ConvexReLURegressor`; "auto" by
+        default.
+    n_cells : int, default=50
+        Number of sampled cells.
+    fit_intercept : bool, default=True
+        Whether biases and an output intercept are fitted.
+    random_state : int, RandomState instance or None, default=None
+        Source of the cells or of the search.
+
+    Returns
+    -------
+    ndarray of shape (n_betas,)
+        Penalties in descending order, the first being beta_max, or 1 where that is 0
+        because the targets are constant or the inputs are zero.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of range.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from convexnn.estimators.relu_path import beta_grid
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> betas = beta_grid(X, y, n_betas=4, random_state=0)
+    >>> (betas / betas[0]).round(6).tolist()
+    [1.0, 0.1, 0.01, 0.001]
+    """
+    trainer = _trainer(
+        X,
+        y,
+        fit_intercept=fit_intercept,
+        activation=activation,
+        solver=solver,
+        cells=cells,
+        n_cells=n_cells,
+        random_state=random_state,
+    )
+    return choose_betas(trainer, n_betas, beta_min_ratio)
+
+
+def _trainer(
+    X,
+    y,
+    sample_weight=None,
+    *,
+    fit_intercept,
+    activation,
+    solver,
+    solver_options=None,
+    loss="squared",
+    **settings,
+):
+    """Return what trains networks on validated data."""
+    backend = select_backend(solver, activation, solver_options or ())
+    X, y = check_samples(None, X, y, multi_output=True)
+    weights = check_weights(sample_weight, X)
+    return Trainer(
+        collect_samples(X, y, weights, fit_intercept=fit_intercept, loss=loss),
+        backend,
+        architecture=ARCHITECTURES[activation],
+        loss=loss,
+        solver_options=solver_options,
+        **settings,
+    )
