@@ -6,6 +6,7 @@ import math
 import sys
 import warnings
 from contextlib import contextmanager
+from inspect import signature
 from numbers import Integral, Real
 
 import numpy as np
@@ -40,6 +41,7 @@ __all__ = [
     "check_penalty",
     "check_range",
     "check_samples",
+    "check_unused",
     "check_weights",
     "fit_context",
     "is_routing_enabled",
@@ -347,6 +349,36 @@ def check_objective(value):
             "The objective overflows: y and sample_weight are too large together. "
             "Rescale one of them."
         )
+
+
+def check_unused(estimator, chooser, users):
+    """Refuse parameters that are set where what was chosen does not use them.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Whose parameters they are.
+    chooser : str
+        The parameter that chooses.
+    users : dict of str to tuple of str
+        Values of `chooser` that use a parameter, by the name of this.
+
+    Raises
+    ------
+    ValueError
+        If one is not at its default, and `chooser` is another value.
+    """
+    chosen = getattr(estimator, chooser)
+    defaults = signature(type(estimator)).parameters
+    for name, values in users.items():
+        given, default = getattr(estimator, name), defaults[name].default
+        is_left = given is default or (np.ndim(given) == 0 and given == default)
+        if not is_left and chosen not in values:
+            raise ValueError(
+                f"{name}={given!r} is used by {chooser}="
+                f"{' or '.join(map(repr, values))} only, got {chooser}={chosen!r}. "
+                f"Leave {name}={default!r}."
+            )
 
 
 def check_direction(direction, grid):

@@ -1,4 +1,4 @@
-"""What estimators of two-layer networks share: training, fitted arrays, predictions."""
+"""What estimators of networks share: training, what is kept of it, predictions."""
 
 from __future__ import annotations
 
@@ -7,17 +7,14 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from ..architectures import ARCHITECTURES, SEVERAL_OUTPUTS
 from ..checks import (
     all_or_nothing,
     check_labelled_samples,
-    check_range,
     check_samples,
     check_weights,
     validate_data,
 )
 from ..data.samples import collect_samples
-from ..networks.network import GatedReLUNetwork, ReLUNetwork
 from ..solvers import select_backend
 from ..solvers.time_limit import time_limit
 from ..training.trainer import Trainer
@@ -25,61 +22,68 @@ from .coding import LabelCoding, NumberCoding, class_weights
 from .notices import warn_of_gap
 from .penalty import chosen_penalty
 
-__all__ = [
-    "TwoLayerClassifier",
-    "TwoLayerEstimator",
-    "TwoLayerRegressor",
-    "has_probabilities",
-]
+__all__ = ["NetworkClassifier", "NetworkEstimator", "NetworkRegressor"]
 
 
-class TwoLayerEstimator(BaseEstimator):
-    """Base of estimators that keep one two-layer network as arrays.
+class NetworkEstimator(BaseEstimator):
+    """Base of estimators that train one network through its convex program.
 
     Subclasses have the parameters of :class:`~convexnn.training.trainer.Trainer`, and
 
+    - ``_architecture()`` returns what is trained, and ``_form``, which needs no data,
+      is its name; ``_grid()`` is where its patches lie, if it has some;
+    - ``_keep(network, dtype)`` keeps a network as fitted attributes, and the property
+      ``network_`` returns it;
     - ``_check(X, y)`` returns inputs and what is to be predicted, validated;
     - ``_code(y, weights)`` returns a coding and the weights to train with.
+
+    What reads networks of any origin takes an estimator by its ``network_``.
     """
 
     def _fit_at_beta(self, X, y, sample_weight):
         """Train at one penalty, from the former network with `warm_start`."""
         with all_or_nothing(self), time_limit(self.max_seconds):
             backend = self._backend()
-            previous = self._previous_network() if self.warm_start else None
+            previous = getattr(self, "network_", None) if self.warm_start else None
             X, y, weights = self._check_all(X, y, sample_weight)
             coding, weights = self._code(y, weights)
             trainer = self._trainer(X, y, weights, coding, backend=backend)
-            if previous is not None and not _fits(previous, trainer.samples, X):
+            if previous is not None and not self._may_start(previous, trainer.samples):
                 previous = None
-            self.beta_ = chosen_penalty(self.beta, self.beta_ratio, trainer.beta_max())
+            beta_max = trainer.beta_max()
+            self.beta_ = chosen_penalty(self.beta, self.beta_ratio, beta_max)
             trained = trainer.train(self.beta_, previous)
             self._finish(trained, coding, X.dtype)
         return self
 
-    def _has_vector_outputs(self):
-        """Return whether the parameters allow for more outputs than one.
+    def _may_start(self, network, samples):
+        """Return whether a network has the inputs and the outputs of samples."""
+        n_inputs = samples.X.shape[1] - samples.has_bias
+        is_as_wide = len(network.hidden) == n_inputs
+        return is_as_wide and network.output.shape[1:] == samples.y.shape[1:]
 
-        ReLU units take a search, gated ones a solver of programs with nuclear norms.
-        """
-        try:
-            backend = self._backend()
-        except ValueError:
-            return False
-        form = SEVERAL_OUTPUTS[self.activation].name
-        if not (backend.is_default or form in backend.expresses):
-            return False
-        is_free = isinstance(self.cells, str) and self.cells == "auto"
-        return is_free or self.activation == "gated_relu"
+    def _has_vector_outputs(self):
+        """Return whether the parameters allow for more outputs than one."""
+        return False
+
+    def _grid(self):
+        return None
 
     def _backend(self):
-        return select_backend(self.solver, self.activation, self.solver_options or ())
+        return select_backend(self.solver, self._form, self.solver_options or ())
 
     def _check_all(self, X, y, sample_weight):
         """Return inputs, what is to be predicted, and weights, validated."""
         X, y = self._check(X, y)
         weights = check_weights(sample_weight, X)
         return X, y, np.ones(len(y)) if weights is None else weights
+
+    def _trainer_of(self, X, y, sample_weight=None):
+        """Return what trains networks on data that is validated first."""
+        backend = self._backend()
+        X, y, weights = self._check_all(X, y, sample_weight)
+        coding, weights = self._code(y, weights)
+        return self._trainer(X, y, weights, coding, backend=backend)
 
     def _trainer(self, X, y, weights, coding, *, backend, **changed):
         """Return what trains networks with the estimator's parameters."""
@@ -99,9 +103,10 @@ class TwoLayerEstimator(BaseEstimator):
             coding.targets(y),
             weights,
             fit_intercept=self.fit_intercept,
+            grid=self._grid(),
             loss=settings["loss"],
         )
-        settings["architecture"] = ARCHITECTURES[self.activation]
+        settings["architecture"] = self._architecture()
         return Trainer(samples, backend, **settings | changed)
 
     def _finish(self, trained, coding, dtype):
@@ -116,65 +121,32 @@ class TwoLayerEstimator(BaseEstimator):
             )
         self._store(trained, coding, dtype)
 
-    def __sklearn_tags__(self):
-        """Return the tags: sparse inputs are made dense."""
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags
-
     def _store(self, trained, coding, dtype):
-        network = trained.network
-        output = network.output
-        self.coefs_ = [
-            check_range(network.hidden, dtype),
-            check_range(output[:, None] if output.ndim == 1 else output, dtype),
-        ]
-        self.intercepts_ = [
-            check_range(network.hidden_bias, dtype),
-            check_range(np.atleast_1d(network.output_bias), dtype),
-        ]
-        vars(self).pop("gates_", None)
-        if self.activation == "gated_relu":
-            gates = [network.gates, network.gate_bias[None]]
-            self.gates_ = np.vstack(gates if self.fit_intercept else gates[:1]).astype(
-                dtype
-            )
-        self.n_neurons_ = network.n_neurons
+        self._keep(trained.network, dtype)
         self.certificate_ = trained.certificate
         self.objective_ = trained.certificate.primal
         self.history_ = trained.history
         self.beta_max_ = trained.beta_max
         self.n_iter_ = trained.n_iter
 
-    def _previous_network(self):
-        """Return the network to start from, if there is one of the right kind."""
-        if not hasattr(self, "coefs_"):
-            return None
-        is_gated = hasattr(self, "gates_")
-        return (
-            self._network() if is_gated == (self.activation == "gated_relu") else None
-        )
-
-    def _network(self):
-        hidden, output = self.coefs_
-        hidden_bias, output_bias = self.intercepts_
-        if len(output_bias) == 1:
-            output, output_bias = output[:, 0], output_bias[0]
-        weights = (hidden, hidden_bias, output, output_bias)
-        if not hasattr(self, "gates_"):
-            return ReLUNetwork(*weights)
-        has_bias = len(self.gates_) > len(hidden)
-        bias = self.gates_[-1] if has_bias else np.zeros_like(hidden_bias)
-        return GatedReLUNetwork(*weights, self.gates_[: len(hidden)], bias)
-
     def _outputs(self, X):
         """Return the network's outputs, of shape (n_samples,) or (n_samples, q)."""
+        X = self._inputs(X)
+        return self.network_.predict(X)
+
+    def _inputs(self, X):
+        """Return inputs of a fitted network, validated."""
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
-        return self._network().predict(X)
+        return validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+
+    def __sklearn_tags__(self):
+        """Return the tags: sparse inputs are made dense."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
 
 
-class TwoLayerRegressor(RegressorMixin, TwoLayerEstimator):
+class NetworkRegressor(RegressorMixin, NetworkEstimator):
     """Base of regressors: parameters `loss` and `epsilon`."""
 
     def predict(self, X):
@@ -205,7 +177,7 @@ class TwoLayerRegressor(RegressorMixin, TwoLayerEstimator):
         return NumberCoding(self.loss, self.epsilon), weights
 
 
-def has_probabilities(estimator):
+def _has_probabilities(estimator):
     """Tell whether outputs are log odds, or say which loss makes them so."""
     if estimator.loss != "log_loss":
         raise AttributeError(
@@ -214,7 +186,7 @@ def has_probabilities(estimator):
     return True
 
 
-class TwoLayerClassifier(ClassifierMixin, TwoLayerEstimator):
+class NetworkClassifier(ClassifierMixin, NetworkEstimator):
     """Base of classifiers: parameters `loss` and `class_weight`."""
 
     def decision_function(self, X):
@@ -249,7 +221,7 @@ class TwoLayerClassifier(ClassifierMixin, TwoLayerEstimator):
         outputs = self._outputs(X)
         return LabelCoding(self.classes_, self.loss).predict(outputs)
 
-    @available_if(has_probabilities)
+    @available_if(_has_probabilities)
     def predict_proba(self, X):
         """Return probabilities of the classes; for ``loss="log_loss"`` only.
 
@@ -265,7 +237,7 @@ class TwoLayerClassifier(ClassifierMixin, TwoLayerEstimator):
         """
         return np.exp(self.predict_log_proba(X))
 
-    @available_if(has_probabilities)
+    @available_if(_has_probabilities)
     def predict_log_proba(self, X):
         """Return logarithms of the probabilities; for ``loss="log_loss"`` only.
 
@@ -304,11 +276,3 @@ class TwoLayerClassifier(ClassifierMixin, TwoLayerEstimator):
     def _store(self, trained, coding, dtype):
         super()._store(trained, coding, dtype)
         self.classes_ = coding.classes
-
-
-def _fits(network, samples, X):
-    """Return whether a network has the features of X and the outputs of samples."""
-    return (
-        len(network.hidden) == X.shape[1]
-        and network.output.shape[1:] == samples.y.shape[1:]
-    )

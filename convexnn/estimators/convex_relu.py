@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from ..checks import fit_context
-from .base import TwoLayerRegressor
+from .base import NetworkRegressor
 from .constraints import NETWORKS, REGRESSION
+from .two_layer import TwoLayerNetworks
 
 __all__ = ["ConvexReLURegressor"]
 
 
-class ConvexReLURegressor(TwoLayerRegressor):
+class ConvexReLURegressor(TwoLayerNetworks, NetworkRegressor):
     r"""Two-layer ReLU network trained to a duality gap by convex optimisation.
 
     The network :math:`f(x) = \sum_j \max(x^\top w_j + b_j, 0)\, a_j + c` minimises

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from ..checks import fit_context
-from .base import TwoLayerClassifier
+from .base import NetworkClassifier
 from .constraints import CLASSIFICATION, NETWORKS
+from .two_layer import TwoLayerNetworks
 
 __all__ = ["ConvexReLUClassifier"]
 
 
-class ConvexReLUClassifier(TwoLayerClassifier):
+class ConvexReLUClassifier(TwoLayerNetworks, NetworkClassifier):
     r"""Two-layer ReLU classifier trained to a duality gap by convex optimisation.
 
     The network :math:`f(x) = \sum_j \max(x^\top w_j + b_j, 0)\, a_j + c` minimises

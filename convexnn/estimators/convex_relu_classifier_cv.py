@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from ..checks import StrOptions, fit_context
-from .base import TwoLayerClassifier
+from .base import NetworkClassifier
 from .constraints import CLASSIFICATION, PENALTY_CHOICE
 from .cross_validation import PenaltyChoice
+from .two_layer import TwoLayerNetworks
 
 __all__ = ["ConvexReLUClassifierCV"]
 
 
-class ConvexReLUClassifierCV(PenaltyChoice, TwoLayerClassifier):
+class ConvexReLUClassifierCV(PenaltyChoice, TwoLayerNetworks, NetworkClassifier):
     r"""Two-layer ReLU classifier with its penalty chosen by cross-validation.
 
     On the training part of every fold, networks follow one descending path of penalties

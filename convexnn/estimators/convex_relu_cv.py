@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from ..checks import fit_context
-from .base import TwoLayerRegressor
+from .base import NetworkRegressor
 from .constraints import PENALTY_CHOICE, REGRESSION
 from .cross_validation import PenaltyChoice
+from .two_layer import TwoLayerNetworks
 
 __all__ = ["ConvexReLURegressorCV"]
 
 
-class ConvexReLURegressorCV(PenaltyChoice, TwoLayerRegressor):
+class ConvexReLURegressorCV(PenaltyChoice, TwoLayerNetworks, NetworkRegressor):
     r"""Two-layer ReLU network with its penalty chosen by cross-validation.
 
     On the training part of every fold, networks follow one descending path of penalties

@@ -57,7 +57,7 @@ _FOLDS_SHARE = 0.5
 
 
 class PenaltyChoice:
-    """Adds the choice to a :class:`~convexnn.estimators.base.TwoLayerEstimator`.
+    """Adds the choice to a :class:`~convexnn.estimators.base.NetworkEstimator`.
 
     Subclasses have the parameters of
     :data:`~convexnn.estimators.constraints.PENALTY_CHOICE` and keep errors of

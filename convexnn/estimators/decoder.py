@@ -15,6 +15,7 @@ from ..checks import (
     StrOptions,
     all_or_nothing,
     check_samples,
+    check_unused,
     check_weights,
     fit_context,
     validate_data,
@@ -34,6 +35,13 @@ _DOUBT = 3.5
 
 #: Solvers with a learning rate.
 _FIRST_ORDER = ("centered_gd", "nesterov")
+
+#: Solvers that use a parameter.
+_USERS = {
+    "learning_rate": _FIRST_ORDER,
+    "n_batches": _FIRST_ORDER[:1],
+    "centered": _FIRST_ORDER[:1],
+}
 
 #: Entries that a warning lists.
 _LISTED = 10
@@ -244,7 +252,7 @@ class CenteredGDDecoder(RegressorMixin, BaseEstimator):
             Fitted estimator.
         """
         with all_or_nothing(self):
-            self._check_solver()
+            check_unused(self, "solver", _USERS)
             X, y = check_samples(self, X, y)
             weights = check_weights(sample_weight, X)
             if weights is not None and not weights.all():
@@ -292,21 +300,6 @@ class CenteredGDDecoder(RegressorMixin, BaseEstimator):
         check_is_fitted(self)
         X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
         return encode(X, self.coef_)
-
-    def _check_solver(self):
-        """Refuse parameters that the solver would not use."""
-        given = {
-            "learning_rate": (self.learning_rate, "auto", _FIRST_ORDER),
-            "n_batches": (self.n_batches, 1, _FIRST_ORDER[:1]),
-            "centered": (self.centered, True, _FIRST_ORDER[:1]),
-        }
-        for name, (value, default, users) in given.items():
-            if value != default and self.solver not in users:
-                raise ValueError(
-                    f"{name}={value!r} is used by solver="
-                    f"{' or '.join(map(repr, users))} only, got "
-                    f"solver={self.solver!r}. Leave {name}={default!r}."
-                )
 
     def _check_size(self, X, y):
         """Refuse what over- or underflows, and batches without rows."""

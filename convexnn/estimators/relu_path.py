@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from ..architectures import ARCHITECTURES
-from ..checks import Integral, Interval, check_samples, check_weights, validate_params
-from ..data.samples import collect_samples
-from ..solvers import select_backend
+from ..checks import Integral, Interval, validate_params
 from ..solvers.time_limit import time_limit
 from ..training.path import choose_betas, seed_of, trace
-from ..training.trainer import Trainer
 from .constraints import PATHS, REGRESSION
+from .convex_relu import ConvexReLURegressor
 from .notices import warn_of_gaps, warn_of_time
 
 __all__ = ["beta_grid", "relu_path"]
@@ -115,17 +112,14 @@ def relu_path(
     >>> bool((path.objectives[1:] < path.objectives[:-1]).all())
     True
     """
-    trainer = _trainer(
-        X,
-        y,
-        sample_weight,
-        fit_intercept=fit_intercept,
+    model = ConvexReLURegressor(
         loss=loss,
         epsilon=epsilon,
         activation=activation,
         solver=solver,
         cells=cells,
         n_cells=n_cells,
+        fit_intercept=fit_intercept,
         tol=tol,
         max_iter=max_iter,
         max_neurons=max_neurons,
@@ -133,6 +127,7 @@ def relu_path(
         verbose=verbose,
         random_state=seed_of(random_state),
     )
+    trainer = model._trainer_of(X, y, sample_weight)
     betas = choose_betas(trainer, betas, beta_min_ratio)
     with time_limit(max_seconds):
         path, _ = trace(trainer, betas, may_stop=True)
@@ -211,40 +206,12 @@ def beta_grid(
     >>> (betas / betas[0]).round(6).tolist()
     [1.0, 0.1, 0.01, 0.001]
     """
-    trainer = _trainer(
-        X,
-        y,
-        fit_intercept=fit_intercept,
+    model = ConvexReLURegressor(
         activation=activation,
         solver=solver,
         cells=cells,
         n_cells=n_cells,
+        fit_intercept=fit_intercept,
         random_state=random_state,
     )
-    return choose_betas(trainer, n_betas, beta_min_ratio)
-
-
-def _trainer(
-    X,
-    y,
-    sample_weight=None,
-    *,
-    fit_intercept,
-    activation,
-    solver,
-    solver_options=None,
-    loss="squared",
-    **settings,
-):
-    """Return what trains networks on validated data."""
-    backend = select_backend(solver, activation, solver_options or ())
-    X, y = check_samples(None, X, y, multi_output=True)
-    weights = check_weights(sample_weight, X)
-    return Trainer(
-        collect_samples(X, y, weights, fit_intercept=fit_intercept, loss=loss),
-        backend,
-        architecture=ARCHITECTURES[activation],
-        loss=loss,
-        solver_options=solver_options,
-        **settings,
-    )
+    return choose_betas(model._trainer_of(X, y), n_betas, beta_min_ratio)

@@ -266,16 +266,18 @@ class ThreeLayerConvexRegressor(RegressorMixin, ThreeLayerEstimator):
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
-        return self._network().predict(X)
+        return self.network_.predict(X)
 
     def _previous_network(self, n_features):
         """Return the network to start from, if there is one of the right shape."""
         if not (self.warm_start and getattr(self, "subnetworks_", None)):
             return None
         shape = n_features + bool(self.fit_intercept), self.n_units
-        return self._network() if self.subnetworks_[0][0].shape == shape else None
+        return self.network_ if self.subnetworks_[0][0].shape == shape else None
 
-    def _network(self):
+    @property
+    def network_(self):
+        """The network of the fit, in the precision of X."""
         has_bias = bool(self.subnetworks_) and (
             len(self.subnetworks_[0][0]) > self.n_features_in_
         )

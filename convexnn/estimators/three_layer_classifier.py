@@ -19,7 +19,7 @@ from ..checks import (
 from ..networks.three_layer import ThreeLayerNetwork
 from ..programs.certificate import Certificate
 from ..solvers.time_limit import time_limit
-from .base import has_probabilities
+from .base import _has_probabilities
 from .coding import LabelCoding, class_weights
 from .constraints import CLASSIFICATION
 from .three_layer_base import ThreeLayerEstimator
@@ -271,7 +271,7 @@ class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
         outputs = self.decision_function(X)
         return LabelCoding(self.classes_, self.loss).predict(outputs)
 
-    @available_if(has_probabilities)
+    @available_if(_has_probabilities)
     def predict_proba(self, X):
         """Return probabilities of the classes; for ``loss="log_loss"`` only.
 
@@ -297,7 +297,7 @@ class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
         even = np.full_like(shares, 1 / shares.shape[1])
         return np.divide(shares, totals, where=totals > 0, out=even)
 
-    @available_if(has_probabilities)
+    @available_if(_has_probabilities)
     def predict_log_proba(self, X):
         """Return logarithms of the probabilities; for ``loss="log_loss"`` only.
 

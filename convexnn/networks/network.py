@@ -1,4 +1,8 @@
-"""The recovered networks: weights, forward pass, penalty, objective."""
+"""The recovered networks: weights, forward pass, penalty, objective.
+
+What takes networks of any origin reads ``getattr(weights, "network_", weights)``:
+fitted estimators have theirs under that name.
+"""
 
 from __future__ import annotations
 
@@ -8,33 +12,7 @@ import numpy as np
 
 from ..data.patches import Patches, PatchGrid
 
-__all__ = [
-    "ConvolutionalReLUNetwork",
-    "GatedReLUNetwork",
-    "ReLUNetwork",
-    "network_of",
-]
-
-
-def network_of(estimator):
-    """Return the network of a fitted regressor of one output under squared loss.
-
-    Raises
-    ------
-    ValueError
-        If the estimator is another one, or was fitted to several targets.
-    """
-    is_squared = getattr(estimator, "loss", "squared") == "squared"
-    # A convolutional estimator has a network for a grid of patches only.
-    is_plain = hasattr(estimator, "_network") and not hasattr(estimator, "filter_shape")
-    network = estimator._network() if is_squared and is_plain else None
-    if network is None or np.ndim(getattr(network, "output", 0.0)) > 1:
-        raise ValueError(
-            "weights as an estimator must be a fitted ConvexReLURegressor, "
-            "ConvexReLURegressorCV or ThreeLayerConvexRegressor of one target under "
-            f"squared loss, got {estimator!r}."
-        )
-    return network
+__all__ = ["ConvolutionalReLUNetwork", "GatedReLUNetwork", "ReLUNetwork"]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from .network import ReLUNetwork, network_of
+from .network import ReLUNetwork
 from .three_layer import ThreeLayerNetwork
 
 __all__ = ["ThreeLayerPoint", "TwoLayerPoint", "WeightPoint", "as_point", "matched"]
@@ -188,20 +188,21 @@ def as_point(weights):
         If it is something else, or a three-layer network without sub-networks.
     """
     has_bias = getattr(weights, "fit_intercept", True)
-    is_estimator = hasattr(weights, "get_params")
-    network = network_of(weights) if is_estimator else weights
+    network = getattr(weights, "network_", weights)
     if isinstance(network, list) and all(
         isinstance(each, tuple) and len(each) == 3 for each in network
     ):
         network = ThreeLayerNetwork(network, 0.0, False)
     if isinstance(network, ThreeLayerNetwork) and network.subnetworks:
         return ThreeLayerPoint.of(network)
-    if type(network) is ReLUNetwork:
+    is_squared = getattr(weights, "loss", "squared") == "squared"
+    if type(network) is ReLUNetwork and network.output.ndim == 1 and is_squared:
         return TwoLayerPoint.of(network, has_bias)
     silent = isinstance(network, ThreeLayerNetwork)
     raise ValueError(
-        "weights must be a ReLU network of two or three layers with at least one "
-        "sub-network, a fitted estimator of one, or a list of tuples (W1, w2, w3), got "
+        "weights must be a ReLU network of two or three layers with one output and at "
+        "least one sub-network, an estimator of one fitted under squared loss, or a "
+        "list of tuples (W1, w2, w3), got "
         + ("no sub-network." if silent else f"{type(weights).__name__}.")
     )
 

@@ -10,7 +10,7 @@ from sklearn.utils import check_random_state
 from threadpoolctl import threadpool_limits
 
 from ..architectures.three_layer import ThreeLayerReLU
-from ..networks.network import ReLUNetwork, network_of
+from ..networks.network import ReLUNetwork
 from ..networks.three_layer import ThreeLayerNetwork
 from ..programs.blocks import (
     BlockProgram,
@@ -179,10 +179,7 @@ def _listed(units, X, loss, beta, cells, n_cells, random_state):
 def _read(weights, n_features):
     """Return sub-networks and the output intercept, or None, of any kind of weights."""
     if hasattr(weights, "get_params"):
-        network = network_of(weights)
-        if hasattr(weights, "gates_"):
-            raise ValueError("weights must be those of a ReLU network, got gates.")
-        units, intercept = _read(network, n_features)
+        units, intercept = _read(_network_of(weights), n_features)
         if weights.fit_intercept:
             return units, intercept
         # The network's rows of biases are zeros.
@@ -204,6 +201,20 @@ def _read(weights, n_features):
     if len(weights) == 2 and all(isinstance(each, np.ndarray) for each in weights):
         return _two_layers(*weights), None
     return _three_layers(weights), None
+
+
+def _network_of(estimator):
+    """Return an estimator's network, refusing one of another objective."""
+    network = getattr(estimator, "network_", None)
+    is_squared = getattr(estimator, "loss", "squared") == "squared"
+    is_read = type(network) in (ReLUNetwork, ThreeLayerNetwork)
+    if not (is_squared and is_read) or np.ndim(getattr(network, "output", 0.0)) > 1:
+        raise ValueError(
+            "weights as an estimator must be a fitted ConvexReLURegressor, "
+            "ConvexReLURegressorCV (of ReLU networks) or ThreeLayerConvexRegressor of "
+            f"one target under squared loss, got {estimator!r}."
+        )
+    return network
 
 
 def _array(value):
