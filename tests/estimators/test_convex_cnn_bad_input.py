@@ -163,7 +163,7 @@ def test_parameters_of_the_other_formulation_are_refused(formulation, name):
         filter_shape=2, formulation=other, random_state=0, **{name: value}
     )
     match = (
-        rf"{name}=.* is used by formulation='{formulation}' only, got "
+        rf"(?s){name}=.* is used by formulation='{formulation}' only, got "
         rf"formulation='{other}'. Leave {name}="
     )
     with pytest.raises(ValueError, match=match):
