@@ -106,45 +106,48 @@ class ConvexCNNRegressor(
         Step between patches along each axis. None for the shape of the filter:
         patches side by side. Patches have to end where the input does.
     formulation : {"relaxation", "global"}, default="relaxation"
-        What is trained: one filter with fixed output weights, or many filters. A
-        parameter that the other one alone uses is left at its default.
+        What is trained: one filter with fixed output weights, or many filters.
+        "relaxation" alone uses `linear_weight` to `accuracy` and `n_jobs`, "global"
+        alone `beta` to `fit_intercept`, `tol`, `max_neurons`, `warm_start` and
+        `solver_options`; what the other one uses is to be left at its default.
     linear_weight : float or "limit", default=0.01
-        For "relaxation": weight beta of the linear term, in [0, inf), or "limit" for
-        the linear program (9). It is no penalty, and none of it silences the network.
-        With ``direction="data"`` it has no units: about the relative noise of the
-        labels is good without `refine`, and with it little depends on it. 0 is the
-        naive relaxation (7), which any non-negative labels fit with w = 0: it is there
-        to be seen failing.
+        Weight beta of the linear term, in [0, inf), or "limit" for the linear program
+        (9). It is no penalty, and none of it silences the network. With
+        ``direction="data"`` it has no units: about the relative noise of the labels is
+        good without `refine`, and with it little depends on it. 0 is the naive
+        relaxation (7), which any non-negative labels fit with w = 0: it is there to be
+        seen failing.
     direction : {"data", "gaussian", "antithetic"} or array-like, default="data"
-        For "relaxation": direction r. "data": the sum of all patches times their
-        labels, and then, until it settles (at most ten times), of the active patches
-        alone. "gaussian": standard normal, a new one for each restart, as in the paper.
-        "antithetic": the same in pairs r, -r. An array of the filter's shape: that one.
+        Direction r. "data": the sum of all patches times their labels, and then, until
+        it settles (at most ten times), of the active patches alone. "gaussian":
+        standard normal, a new one for each restart, as in the paper. "antithetic": the
+        same in pairs r, -r. An array of the filter's shape: that one.
     n_restarts : int, default=50
-        For "relaxation": largest number of starts, which are programs with new
-        directions if these are drawn, and otherwise refinements from randomly perturbed
-        moments of the data. No more are made when the residual is zero, or when ten
-        refinements have ended at the same smallest loss. Without `refine` other
-        directions need one.
+        Largest number of starts, which are programs with new directions if these are
+        drawn, and otherwise refinements from randomly perturbed moments of the data. No
+        more are made when the residual is zero, or when ten refinements have ended at
+        the same smallest loss. Without `refine` other directions need one.
     refine : bool, default=True
-        For "relaxation": go on to a local minimum of the least squares. With
-        ``direction="data"`` the moments of the data are refined first, and no program
-        is solved where they lead to a zero residual: its solution along the direction
-        of the filter found is then known.
+        Go on to a local minimum of the least squares. With ``direction="data"`` the
+        moments of the data are refined first, and no program is solved where they lead
+        to a zero residual: its solution along the direction of the filter found is then
+        known.
     accuracy : float, default=1e-6
-        For "relaxation": largest relative residual that counts as zero, and largest
-        relative error of a solution of the relaxation, in (0, 1). The latter is
-        computed from its multipliers and means the same for every backend. Before a
-        refinement programs are solved to 1e-3 only.
+        Largest relative residual that counts as zero, and largest relative error of a
+        solution of the relaxation, in (0, 1). The latter is computed from its
+        multipliers and means the same for every backend. Before a refinement programs
+        are solved to 1e-3 only.
     beta : float, default=None
-        For "global": penalty, in (0, inf). It weighs against a *sum* over samples, and
-        depends on the units of inputs and targets. None for
-        ``beta_ratio * beta_max_``.
+        Penalty, in (0, inf). It weighs against a *sum* of losses, so it grows with the
+        number of samples, and depends on the units of inputs and targets; `beta_max_`
+        is the value from which on the network is constant. None for `beta_ratio` times
+        `beta_max_`.
     beta_ratio : float, default=0.05
-        For "global": penalty divided by `beta_max_`, in (0, inf), where `beta` is None.
-        One penalty holds for all inputs: give them one scale.
+        Penalty divided by `beta_max_`, in (0, inf), where `beta` is None, as in
+        :class:`~convexnn.ConvexReLURegressor`. One penalty holds for all features: give
+        them one scale.
     loss, epsilon, cells, n_cells, fit_intercept
-        For "global", of :class:`~convexnn.ConvexReLURegressor`; `cells` are patterns of
+        Of :class:`~convexnn.ConvexReLURegressor`; `cells` are patterns of
         all patches, and an array has filter_size rows, and one more with biases.
     solver : str, default="auto"
         For "global" "active_set", "newton" or "cvxpy", of
@@ -152,22 +155,22 @@ class ConvexCNNRegressor(
         (8) and (9)), "osqp" (all), "highs" ((9), through scipy), "cvxpy" (all, with
         Clarabel); "auto" takes the first in this order that can solve the program.
     tol : float, default=1e-2
-        For "global": bound on the relative duality gap, (primal - dual) / primal, in
-        [0, 1). About 0.1 is enough for predictions, and much faster with large filters.
+        Bound on the relative duality gap, (primal - dual) / primal, in [0, 1). It means
+        the same for every backend and is computed from the fitted network; after a
+        search the dual value is an estimate. About 0.1 is enough for predictions.
     max_iter : int, default=20000
         Largest number of iterations of the backend for each program, of rounds of a
         search, and of steps of each refinement.
     max_neurons, warm_start, solver_options
-        For "global", of :class:`~convexnn.ConvexReLURegressor`; a neuron is a filter.
+        Of :class:`~convexnn.ConvexReLURegressor`; a neuron is a filter.
     max_seconds : float, default=None
         Limit of the fit in seconds of wall time, in (0, inf); None for none. At its end
         the best network so far is kept, with what is known of it. It is looked at after
         every step, and with "relaxation" after whole programs of other backends than
         "interior_point".
     n_jobs : int, default=None
-        For "relaxation": number of starts to work on at once, in threads: None for 1
-        unless in a joblib context, -1 for all processors. The result does not depend
-        on it.
+        Number of starts to work on at once, in threads: None for 1 unless in a joblib
+        context, -1 for all processors. The result does not depend on it.
     verbose : int, default=0
         1 prints a line a start or a round, 2 the iterations of the backend too.
     random_state : int, RandomState instance or None, default=None

@@ -42,31 +42,30 @@ class ConvexReLUClassifier(TwoLayerNetworks, NetworkClassifier):
     Parameters
     ----------
     beta : float, default=None
-        Penalty on the weights of both layers, in (0, inf). It weighs against a *sum*
-        of losses, so it grows with the number of samples; `beta_max_` is the value
-        from which on the network is constant. None for ``beta_ratio * beta_max_``.
+        Penalty, in (0, inf). It weighs against a *sum* of losses, so it grows with the
+        number of samples, and depends on the units of inputs and targets; `beta_max_`
+        is the value from which on the network is constant. None for `beta_ratio` times
+        `beta_max_`.
     beta_ratio : float, default=0.1
         Penalty divided by `beta_max_`, in (0, inf), where `beta` is None, as in
-        :class:`~convexnn.ConvexReLURegressor`.
+        :class:`~convexnn.ConvexReLURegressor`. One penalty holds for all features: give
+        them one scale.
     loss : {"log_loss", "squared_hinge", "hinge"}, default="log_loss"
         Loss, as above. Only "log_loss" gives probabilities. "hinge", which has a kink,
         takes far longer than the others, and may miss `tol`.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes by label, 1 for those that are left out. "balanced"
         gives all classes the same total weight, ``sum(s) / n_classes``.
-    activation : {"relu", "gated_relu"}, default="relu"
-        "relu" is the network above. "gated_relu" fixes the gates g_k of the cells
-        and drops the cones, as in :class:`~convexnn.ConvexReLURegressor`.
-    solver, cells, n_cells, fit_intercept
+    activation, solver, cells, n_cells, fit_intercept
         Of :class:`~convexnn.ConvexReLURegressor`.
     tol : float, default=1e-2
-        Bound on the relative duality gap, (primal - dual) / primal, in [0, 1). It
-        means the same for every backend and is computed from the fitted network;
-        with scope "search" the dual value is an estimate.
+        Bound on the relative duality gap, (primal - dual) / primal, in [0, 1). It means
+        the same for every backend and is computed from the fitted network; after a
+        search the dual value is an estimate. About 0.1 is enough for predictions.
     max_iter, max_neurons, max_seconds
         Of :class:`~convexnn.ConvexReLURegressor`.
     warm_start : bool, default=False
-        Start from the network of the previous fit, if it has the same activation and
+        Start from the network of the previous fit, if it has the same kind of units and
         numbers of features and outputs.
     solver_options, verbose, random_state
         Of :class:`~convexnn.ConvexReLURegressor`.
@@ -86,19 +85,23 @@ class ConvexReLUClassifier(TwoLayerNetworks, NetworkClassifier):
         Gates of the units, bias row last. Only for "gated_relu".
     n_neurons_ : int
         Number of hidden units.
+    network_ : ReLUNetwork or GatedReLUNetwork
+        The network of these arrays, of :mod:`convexnn.networks.network`, in the
+        precision of X.
     objective_ : float
-        Value of the objective above at the fitted network.
+        Value of the objective above at the network.
     certificate_ : convexnn.programs.certificate.Certificate
         Primal value, dual bound, gap, relative gap, and what they hold over.
     history_ : convexnn.solvers.history.History
         Objective and dual bound after every round, against CPU seconds.
     beta_ : float
-        Penalty that was trained with.
+        Penalty that was trained with; 1 where `beta` is None and `beta_max_` is 0, for
+        constant targets or inputs of zero: every penalty gives a constant network.
     beta_max_ : float
-        Smallest beta for which the constant network is optimal over the cells; with
-        scope "search" an estimate from below.
+        Smallest penalty for which the constant network is optimal over the cells: after
+        a search an estimate from below. 0 for targets that are constant up to rounding.
     n_iter_ : int
-        Iterations of the backend.
+        Iterations of the backend, or rounds of a search.
     n_features_in_ : int
         Number of features seen in fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)

@@ -41,12 +41,13 @@ class ConvexReLURegressorCV(PenaltyChoice, TwoLayerNetworks, NetworkRegressor):
     ----------
     betas : int or array-like of shape (n_betas,), default=13
         Number of penalties, evenly spaced on a logarithmic scale from beta_max on all
-        the data down, or the penalties, in (0, inf).
+        the data down, or from 1 where that is 0; or the penalties, in (0, inf), which
+        are sorted in descending order.
     beta_min_ratio : float, default=1e-3
         Smallest penalty divided by the largest, in (0, 1], where `betas` is a number.
     cv : int, cross-validation generator or iterable, default=None
-        Folds: None for five in the order of the rows, an int for so many, a splitter,
-        or pairs of index arrays.
+        Folds: None for five in the order of the rows, stratified for classifiers, an
+        int for so many, a splitter, or pairs of index arrays.
     fold_training : {"auto", "descent", "certified"}, default="auto"
         What judges a penalty on the folds. "descent": networks of 100 plain units that
         a few quasi-Newton steps lead from penalty to penalty, without pricing, polish
@@ -55,10 +56,10 @@ class ConvexReLURegressorCV(PenaltyChoice, TwoLayerNetworks, NetworkRegressor):
         networks trained to `tol`, as the one that is kept. "auto": descents, but for
         ReLU networks over listed `cells`, which descents do not keep to.
     selection : {"min", "one_se"}, default="min"
-        "min" chooses the penalty of the smallest mean squared error, averaged over the
-        folds (with descents, the largest within 2 % of it). "one_se" chooses the
-        largest penalty whose average is at most one standard error (of the average over
-        the folds, at the minimum) above that; it gives narrower networks.
+        "min" chooses the penalty of the smallest error, averaged over the folds, and
+        the largest of several (with descents, of those within 2 % of it). "one_se"
+        chooses the largest penalty whose average is at most one standard error (of the
+        average over the folds, at the minimum) above that; it gives narrower networks.
     patience : int, default=3
         Where `betas` is a number: the paths end when the average error of so many
         penalties in a row is more than 1 % above the smallest, since the smallest
@@ -102,7 +103,7 @@ class ConvexReLURegressorCV(PenaltyChoice, TwoLayerNetworks, NetworkRegressor):
         Objective and number of neurons of each network on the path of each fold.
     gap_path_ : ndarray of shape (n_betas, n_folds)
         Their relative duality gaps. Only with certified folds.
-    coefs_, intercepts_, gates_, n_neurons_ : list of ndarray, ndarray, int
+    coefs_, intercepts_, gates_, network_, n_neurons_
         Network of the last fit, as in :class:`~convexnn.ConvexReLURegressor`.
     objective_, certificate_, history_, beta_max_, n_iter_ : float, object, int
         Of the last fit, as in :class:`~convexnn.ConvexReLURegressor`.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..checks import Integral, Interval, validate_params
+from ..checks import validate_params
 from ..solvers.time_limit import time_limit
 from ..training.path import choose_betas, seed_of, trace
 from .constraints import PATHS, REGRESSION
@@ -63,9 +63,9 @@ def relu_path(
     y : array-like of shape (n_samples,) or (n_samples, n_targets)
         Targets, finite.
     betas : int or array-like of shape (n_betas,), default=100
-        Number of penalties, evenly spaced on a logarithmic scale from beta_max down,
-        or from 1 where that is 0, or the penalties, in (0, inf); they are sorted in
-        descending order.
+        Number of penalties, evenly spaced on a logarithmic scale from beta_max on all
+        the data down, or from 1 where that is 0; or the penalties, in (0, inf), which
+        are sorted in descending order.
     beta_min_ratio : float, default=1e-4
         Smallest penalty divided by the largest, in (0, 1], where `betas` is a number.
     sample_weight : array-like of shape (n_samples,), default=None
@@ -138,15 +138,12 @@ def relu_path(
     return path
 
 
-@validate_params(
-    {**PATHS, "n_betas": [Interval(Integral, 1, None, closed="left")]},
-    prefer_skip_nested_validation=True,
-)
+@validate_params(PATHS, prefer_skip_nested_validation=True)
 def beta_grid(
     X,
     y,
     *,
-    n_betas=10,
+    betas=13,
     beta_min_ratio=1e-3,
     activation="relu",
     solver="auto",
@@ -168,41 +165,31 @@ def beta_grid(
         Inputs, scaled as they will be in the fit.
     y : array-like of shape (n_samples,)
         Targets.
-    n_betas : int, default=10
-        Number of penalties, at least 1.
+    betas : int or array-like of shape (n_betas,), default=13
+        Number of penalties, evenly spaced on a logarithmic scale from beta_max on all
+        the data down, or from 1 where that is 0; or the penalties, in (0, inf), which
+        are sorted in descending order.
     beta_min_ratio : float, default=1e-3
-        Smallest penalty divided by the largest, in (0, 1].
-    activation : {"relu", "gated_relu"}, default="relu"
-        Architecture.
-    solver : str, default="auto"
-        Backend of the fit.
-    cells : {"auto", "sampled", "all"} or array-like of shape (n_inputs, n_gates)
-        Cells of the fit, as in :class:`~convexnn.ConvexReLURegressor`; "auto" by
-        default.
-    n_cells : int, default=50
-        Number of sampled cells.
-    fit_intercept : bool, default=True
-        Whether biases and an output intercept are fitted.
-    random_state : int, RandomState instance or None, default=None
-        Source of the cells or of the search.
+        Smallest penalty divided by the largest, in (0, 1], where `betas` is a number.
+    activation, solver, cells, n_cells, fit_intercept, random_state
+        Of :class:`~convexnn.ConvexReLURegressor`.
 
     Returns
     -------
     ndarray of shape (n_betas,)
-        Penalties in descending order, the first being beta_max, or 1 where that is 0
-        because the targets are constant or the inputs are zero.
+        Penalties in descending order.
 
     Raises
     ------
     ValueError
-        If a parameter is out of range.
+        If a parameter or the data is not as described.
 
     Examples
     --------
     >>> from sklearn.datasets import load_diabetes
     >>> from convexnn.estimators.relu_path import beta_grid
     >>> X, y = load_diabetes(return_X_y=True)
-    >>> betas = beta_grid(X, y, n_betas=4, random_state=0)
+    >>> betas = beta_grid(X, y, betas=4, random_state=0)
     >>> (betas / betas[0]).round(6).tolist()
     [1.0, 0.1, 0.01, 0.001]
     """
@@ -214,4 +201,4 @@ def beta_grid(
         fit_intercept=fit_intercept,
         random_state=random_state,
     )
-    return choose_betas(model._trainer_of(X, y), n_betas, beta_min_ratio)
+    return choose_betas(model._trainer_of(X, y), betas, beta_min_ratio)

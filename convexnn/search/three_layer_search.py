@@ -36,7 +36,7 @@ _REACHED = "tolerance reached"
 _ZERO = "the zero network is optimal"
 
 #: Rounds after which the search ends, whatever `max_iter` allows.
-_MOST_ROUNDS = 40
+_MOST_ROUNDS = 20
 
 #: Rounds without progress after which the search ends, and the share of the tolerance
 #: that counts as progress.
@@ -192,7 +192,7 @@ def search(
     tol : float
         Relative gap to the estimated dual bound to stop at.
     max_iter : int
-        Largest number of rounds; no more than 40 are made.
+        Largest number of rounds; no more than 20 are made.
     start : SubNetworks, default=None
         Network to start from.
     max_subnetworks : int, default=None
