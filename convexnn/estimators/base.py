@@ -22,7 +22,12 @@ from .coding import LabelCoding, NumberCoding, class_weights
 from .notices import warn_of_gap
 from .penalty import chosen_penalty
 
-__all__ = ["NetworkClassifier", "NetworkEstimator", "NetworkRegressor"]
+__all__ = [
+    "NetworkClassifier",
+    "NetworkEstimator",
+    "NetworkRegressor",
+    "has_probabilities",
+]
 
 
 class NetworkEstimator(BaseEstimator):
@@ -177,7 +182,7 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
         return NumberCoding(self.loss, self.epsilon), weights
 
 
-def _has_probabilities(estimator):
+def has_probabilities(estimator):
     """Tell whether outputs are log odds, or say which loss makes them so."""
     if estimator.loss != "log_loss":
         raise AttributeError(
@@ -221,7 +226,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         outputs = self._outputs(X)
         return LabelCoding(self.classes_, self.loss).predict(outputs)
 
-    @available_if(_has_probabilities)
+    @available_if(has_probabilities)
     def predict_proba(self, X):
         """Return probabilities of the classes; for ``loss="log_loss"`` only.
 
@@ -237,7 +242,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         """
         return np.exp(self.predict_log_proba(X))
 
-    @available_if(_has_probabilities)
+    @available_if(has_probabilities)
     def predict_log_proba(self, X):
         """Return logarithms of the probabilities; for ``loss="log_loss"`` only.
 

@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.base import RegressorMixin
-from sklearn.utils.validation import check_is_fitted
 
-from ..checks import (
-    all_or_nothing,
-    check_objective,
-    check_range,
-    check_samples,
-    check_weights,
-    fit_context,
-    validate_data,
-)
+from ..checks import all_or_nothing, check_objective, check_range, fit_context
 from ..networks.three_layer import ThreeLayerNetwork
 from ..solvers.time_limit import time_limit
-from .three_layer_base import ThreeLayerEstimator
+from .base import NetworkRegressor
+from .three_layer_base import ThreeLayerNetworks
 
 __all__ = ["ThreeLayerConvexRegressor"]
 
 
-class ThreeLayerConvexRegressor(RegressorMixin, ThreeLayerEstimator):
+class ThreeLayerConvexRegressor(ThreeLayerNetworks, NetworkRegressor):
     r"""Parallel three-layer ReLU sub-networks trained by convex optimisation.
 
     The network :math:`f(x) = \sum_k ((x^\top W_{1k})_+ w_{2k})_+ w_{3k} + c` minimises
@@ -240,31 +231,13 @@ class ThreeLayerConvexRegressor(RegressorMixin, ThreeLayerEstimator):
         """
         with all_or_nothing(self), time_limit(self.max_seconds):
             solver = self._chosen_solver()
-            X, y = check_samples(self, X, y)
-            weights = check_weights(sample_weight, X)
+            X, y, weights = self._check_all(X, y, sample_weight)
             trainer = self._trainer(X, y, weights, solver)
             beta = self._penalty(trainer.beta_max())
             trained = trainer.train(beta, self._previous_network(X.shape[1]))
             self._warn_of_gap(trained, solver)
             self._store(trained, X, y, weights, beta)
         return self
-
-    def predict(self, X):
-        """Return the network's outputs.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Inputs, finite. Sparse ones are made dense, up to 1e8 entries.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-            Predictions, in float32 if the network and `X` are.
-        """
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
-        return self.network_.predict(X)
 
     def _previous_network(self, n_features):
         """Return the network to start from, if there is one of the right shape."""

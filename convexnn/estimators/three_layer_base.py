@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from sklearn.base import BaseEstimator
-
 from ..checks import Integral, Interval, StrOptions
 from ..data.samples import collect_samples
 from ..training.three_layer_trainer import BLOCK_SOLVERS, ThreeLayerTrainer
@@ -11,11 +9,14 @@ from .constraints import NETWORKS
 from .notices import warn_of_gap
 from .penalty import chosen_penalty
 
-__all__ = ["ThreeLayerEstimator"]
+__all__ = ["ThreeLayerNetworks"]
 
 
-class ThreeLayerEstimator(BaseEstimator):
-    """Base of estimators that train networks of parallel three-layer sub-networks."""
+class ThreeLayerNetworks:
+    """Trains networks of parallel three-layer sub-networks.
+
+    For a :class:`~convexnn.estimators.base.NetworkEstimator`.
+    """
 
     _parameter_constraints: dict = {
         **NETWORKS,
@@ -23,12 +24,6 @@ class ThreeLayerEstimator(BaseEstimator):
         "solver": [StrOptions({"auto", "active_set", *BLOCK_SOLVERS})],
         "max_subnetworks": NETWORKS["max_neurons"],
     }
-
-    def __sklearn_tags__(self):
-        """Return the tags: sparse X is accepted, and made dense."""
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags
 
     def _chosen_solver(self):
         """Return the solver to use, refusing one that cannot do what is asked."""

@@ -4,30 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.special import expit
-from sklearn.base import ClassifierMixin
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
 
-from ..checks import (
-    all_or_nothing,
-    check_labelled_samples,
-    check_range,
-    check_weights,
-    fit_context,
-    validate_data,
-)
+from ..checks import all_or_nothing, check_range, fit_context
 from ..networks.three_layer import ThreeLayerNetwork
 from ..programs.certificate import Certificate
 from ..solvers.time_limit import time_limit
-from .base import _has_probabilities
-from .coding import LabelCoding, class_weights
+from .base import NetworkClassifier, has_probabilities
 from .constraints import CLASSIFICATION
-from .three_layer_base import ThreeLayerEstimator
+from .three_layer_base import ThreeLayerNetworks
 
 __all__ = ["ThreeLayerConvexClassifier"]
 
 
-class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
+class ThreeLayerConvexClassifier(ThreeLayerNetworks, NetworkClassifier):
     r"""Parallel three-layer ReLU sub-networks that tell classes apart.
 
     The network :math:`f(x) = \sum_k ((x^\top W_{1k})_+ w_{2k})_+ w_{3k} + c` minimises
@@ -156,7 +146,7 @@ class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
     """
 
     _parameter_constraints: dict = {
-        **ThreeLayerEstimator._parameter_constraints,
+        **ThreeLayerNetworks._parameter_constraints,
         **CLASSIFICATION,
     }
 
@@ -217,11 +207,8 @@ class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
         """
         with all_or_nothing(self), time_limit(self.max_seconds):
             solver = self._chosen_solver()
-            X, y = check_labelled_samples(self, X, y)
-            weights = check_weights(sample_weight, X)
-            weights = np.ones(len(y)) if weights is None else weights
-            weights = class_weights(self.class_weight, y, weights)
-            coding = LabelCoding.of(y, weights, self.loss)
+            X, y, weights = self._check_all(X, y, sample_weight)
+            coding, weights = self._code(y, weights)
             trainers = [
                 self._trainer(X, target, weights, solver, self.loss)
                 for target in coding.one_against_rest(y)
@@ -233,42 +220,7 @@ class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
             self._store(trained, coding, X.dtype, beta)
         return self
 
-    def decision_function(self, X):
-        """Return the networks' outputs.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Inputs, finite. Sparse ones are made dense, up to 1e8 entries.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_classes)
-            For two classes the output that is above 0 for ``classes_[1]``; for more
-            an output for each class, above 0 if it rather is that than another.
-        """
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
-        outputs = [network.predict(X) for network in self._networks()]
-        return outputs[0] if len(outputs) == 1 else np.column_stack(outputs)
-
-    def predict(self, X):
-        """Return the labels with the largest outputs.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Inputs, finite. Sparse ones are made dense, up to 1e8 entries.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-            Labels.
-        """
-        outputs = self.decision_function(X)
-        return LabelCoding(self.classes_, self.loss).predict(outputs)
-
-    @available_if(_has_probabilities)
+    @available_if(has_probabilities)
     def predict_proba(self, X):
         """Return probabilities of the classes; for ``loss="log_loss"`` only.
 
@@ -294,7 +246,7 @@ class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
         even = np.full_like(shares, 1 / shares.shape[1])
         return np.divide(shares, totals, where=totals > 0, out=even)
 
-    @available_if(_has_probabilities)
+    @available_if(has_probabilities)
     def predict_log_proba(self, X):
         """Return logarithms of the probabilities; for ``loss="log_loss"`` only.
 
@@ -310,6 +262,14 @@ class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
         """
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
+
+    def _has_vector_outputs(self):
+        return True
+
+    def _outputs(self, X):
+        X = self._inputs(X)
+        outputs = [network.predict(X) for network in self._networks()]
+        return outputs[0] if len(outputs) == 1 else np.column_stack(outputs)
 
     def _networks(self):
         return [
