@@ -12,6 +12,7 @@ from ..checks import (
     check_labelled_samples,
     check_samples,
     check_weights,
+    fit_context,
     validate_data,
 )
 from ..data.samples import collect_samples
@@ -45,7 +46,7 @@ class NetworkEstimator(BaseEstimator):
     What reads networks of any origin takes an estimator by its ``network_``.
     """
 
-    def _fit_at_beta(self, X, y, sample_weight):
+    def _fit(self, X, y, sample_weight):
         """Train at one penalty, from the former network with `warm_start`."""
         with all_or_nothing(self), time_limit(self.max_seconds):
             backend = self._backend()
@@ -154,6 +155,29 @@ class NetworkEstimator(BaseEstimator):
 class NetworkRegressor(RegressorMixin, NetworkEstimator):
     """Base of regressors: parameters `loss` and `epsilon`."""
 
+    @fit_context
+    def fit(self, X, y, sample_weight=None):
+        """Train the network to a relative duality gap of `tol`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs, finite; sparse ones are made dense, with an EfficiencyWarning, up to
+            1e8 entries.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Targets, finite; several where two layers search all cells or have fixed
+            gates. A single column is read as a vector, with a DataConversionWarning.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights. A weight of 2 equals a repeated row, a weight of 0
+            an absent one.
+
+        Returns
+        -------
+        self : estimator
+            Fitted estimator.
+        """
+        return self._fit(X, y, sample_weight)
+
     def predict(self, X):
         """Return the network's outputs.
 
@@ -193,6 +217,28 @@ def has_probabilities(estimator):
 
 class NetworkClassifier(ClassifierMixin, NetworkEstimator):
     """Base of classifiers: parameters `loss` and `class_weight`."""
+
+    @fit_context
+    def fit(self, X, y, sample_weight=None):
+        """Train the network to a relative duality gap of `tol`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs, finite; sparse ones are made dense, with an EfficiencyWarning, up to
+            1e8 entries.
+        y : array-like of shape (n_samples,)
+            Labels: whole numbers, booleans or strings.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights. A weight of 2 equals a repeated row, a weight of 0
+            an absent one.
+
+        Returns
+        -------
+        self : estimator
+            Fitted estimator.
+        """
+        return self._fit(X, y, sample_weight)
 
     def decision_function(self, X):
         """Return the network's outputs.

@@ -17,7 +17,6 @@ from ..checks import (
     check_samples,
     check_unused,
     check_weights,
-    fit_context,
 )
 from ..data.patches import Patches, patch_grid
 from ..networks.network import ConvolutionalReLUNetwork
@@ -355,29 +354,11 @@ class ConvexCNNRegressor(
         tags.regressor_tags.poor_score = self.formulation == "relaxation"
         return tags
 
-    @fit_context
-    def fit(self, X, y, sample_weight=None):
-        """Train the network.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Inputs, flattened, finite; sparse ones are made dense.
-        y : array-like of shape (n_samples,)
-            Targets, finite; the relaxation cannot fit those below 0.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights. A weight of 2 equals a repeated row, a weight of 0
-            an absent one.
-
-        Returns
-        -------
-        self : ConvexCNNRegressor
-            Fitted estimator.
-        """
+    def _fit(self, X, y, sample_weight):
         users = {name: (key,) for key, names in _OF_ONE.items() for name in names}
         check_unused(self, "formulation", users)
         if self.formulation == "global":
-            return self._fit_at_beta(X, y, sample_weight)
+            return super()._fit(X, y, sample_weight)
         return self._fit_filter(X, y, sample_weight)
 
     def transform(self, X):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ..checks import fit_context
 from .base import NetworkRegressor
 from .constraints import NETWORKS, REGRESSION
 from .two_layer import TwoLayerNetworks
@@ -230,25 +229,3 @@ class ConvexReLURegressor(TwoLayerNetworks, NetworkRegressor):
         self.solver_options = solver_options
         self.verbose = verbose
         self.random_state = random_state
-
-    @fit_context
-    def fit(self, X, y, sample_weight=None):
-        """Train the network to a relative duality gap of `tol`.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Inputs, finite; sparse ones are made dense.
-        y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            Targets, finite; several where all cells are searched, or gates are
-            fixed. A single column is read as a vector, with a DataConversionWarning.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights. A weight of 2 equals a repeated row, a weight of 0
-            an absent one.
-
-        Returns
-        -------
-        self : ConvexReLURegressor
-            Fitted estimator.
-        """
-        return self._fit_at_beta(X, y, sample_weight)

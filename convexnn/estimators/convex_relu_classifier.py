@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ..checks import fit_context
 from .base import NetworkClassifier
 from .constraints import CLASSIFICATION, NETWORKS
 from .two_layer import TwoLayerNetworks
@@ -74,34 +73,11 @@ class ConvexReLUClassifier(TwoLayerNetworks, NetworkClassifier):
     ----------
     classes_ : ndarray of shape (n_classes,)
         Labels in ascending order; those of a total weight of 0 are absent.
-    coefs_ : list of ndarray
-        Hidden weights W of shape (n_features, n_neurons) and output weights a of
-        shape (n_neurons, n_outputs), where n_outputs is 1 for two classes and
-        n_classes for more; only units that are not zero.
-    intercepts_ : list of ndarray
-        Hidden biases b of shape (n_neurons,) and output intercepts c of shape
-        (n_outputs,).
-    gates_ : ndarray of shape (n_inputs, n_neurons)
-        Gates of the units, bias row last. Only for "gated_relu".
-    n_neurons_ : int
-        Number of hidden units.
-    network_ : ReLUNetwork or GatedReLUNetwork
-        The network of these arrays, of :mod:`convexnn.networks.network`, in the
-        precision of X.
-    objective_ : float
-        Value of the objective above at the network.
-    certificate_ : convexnn.programs.certificate.Certificate
-        Primal value, dual bound, gap, relative gap, and what they hold over.
-    history_ : convexnn.solvers.history.History
-        Objective and dual bound after every round, against CPU seconds.
-    beta_ : float
-        Penalty that was trained with; 1 where `beta` is None and `beta_max_` is 0, for
-        constant targets or inputs of zero: every penalty gives a constant network.
-    beta_max_ : float
-        Smallest penalty for which the constant network is optimal over the cells: after
-        a search an estimate from below. 0 for targets that are constant up to rounding.
-    n_iter_ : int
-        Iterations of the backend, or rounds of a search.
+    coefs_, intercepts_, gates_, network_, n_neurons_
+        The network, as in :class:`~convexnn.ConvexReLURegressor`, of one output for two
+        classes, and of n_classes for more.
+    objective_, certificate_, history_, beta_, beta_max_, n_iter_
+        What is known of it, as in :class:`~convexnn.ConvexReLURegressor`.
     n_features_in_ : int
         Number of features seen in fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -203,24 +179,3 @@ class ConvexReLUClassifier(TwoLayerNetworks, NetworkClassifier):
         self.solver_options = solver_options
         self.verbose = verbose
         self.random_state = random_state
-
-    @fit_context
-    def fit(self, X, y, sample_weight=None):
-        """Train the network to a relative duality gap of `tol`.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Inputs, finite; sparse ones are made dense.
-        y : array-like of shape (n_samples,)
-            Labels: whole numbers, booleans or strings.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights. A weight of 2 equals a repeated row, a weight of 0
-            an absent one.
-
-        Returns
-        -------
-        self : ConvexReLUClassifier
-            Fitted estimator.
-        """
-        return self._fit_at_beta(X, y, sample_weight)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..checks import StrOptions, fit_context
+from ..checks import StrOptions
 from .base import NetworkClassifier
 from .constraints import CLASSIFICATION, PENALTY_CHOICE
 from .cross_validation import PenaltyChoice
@@ -180,31 +180,6 @@ class ConvexReLUClassifierCV(PenaltyChoice, TwoLayerNetworks, NetworkClassifier)
         self.solver_options = solver_options
         self.verbose = verbose
         self.random_state = random_state
-
-    @fit_context
-    def fit(self, X, y, sample_weight=None, **params):
-        """Choose the penalty along the paths of all folds and train with it.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Inputs, finite; sparse ones are made dense.
-        y : array-like of shape (n_samples,)
-            Labels: whole numbers, booleans or strings.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights, in training and in the errors of the left-out parts.
-            A weight of 2 equals a repeated row in the same fold, a weight of 0 an
-            absent one.
-        **params : dict
-            `groups`, of shape (n_samples,), for splitters of groups. With metadata
-            routing enabled, whatever is requested by the splitter.
-
-        Returns
-        -------
-        self : ConvexReLUClassifierCV
-            Fitted estimator.
-        """
-        return self._fit_along_paths(X, y, sample_weight, params)
 
     def _code(self, y, weights):
         return super()._code(y, weights, scoring=self._judged_by())

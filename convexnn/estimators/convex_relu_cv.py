@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ..checks import fit_context
 from .base import NetworkRegressor
 from .constraints import PENALTY_CHOICE, REGRESSION
 from .cross_validation import PenaltyChoice
@@ -194,32 +193,6 @@ class ConvexReLURegressorCV(PenaltyChoice, TwoLayerNetworks, NetworkRegressor):
         self.solver_options = solver_options
         self.verbose = verbose
         self.random_state = random_state
-
-    @fit_context
-    def fit(self, X, y, sample_weight=None, **params):
-        """Choose the penalty along the paths of all folds and train with it.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Inputs, finite; sparse ones are made dense.
-        y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            Targets, finite; several where all cells are searched, or gates are
-            fixed. A single column is read as a vector, with a DataConversionWarning.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights, in training and in the errors of the left-out parts.
-            A weight of 2 equals a repeated row in the same fold, a weight of 0 an
-            absent one.
-        **params : dict
-            `groups`, of shape (n_samples,), for splitters of groups. With metadata
-            routing enabled, whatever is requested by the splitter.
-
-        Returns
-        -------
-        self : ConvexReLURegressorCV
-            Fitted estimator.
-        """
-        return self._fit_along_paths(X, y, sample_weight, params)
 
     def _store_errors(self, errors):
         self.mse_path_ = errors

@@ -20,7 +20,7 @@ from sklearn.utils.metadata_routing import (
 )
 from sklearn.utils.parallel import Parallel, delayed
 
-from ..checks import Integral, all_or_nothing, is_routing_enabled
+from ..checks import Integral, all_or_nothing, fit_context, is_routing_enabled
 from ..solvers.time_limit import is_out_of_time, seconds_left, time_limit
 from ..training.path import choose_betas, seed_of, trace
 from ..training.trainer import Trainer
@@ -77,8 +77,29 @@ class PenaltyChoice:
         router = MetadataRouter(owner=self).add_self_request(self)
         return router.add(splitter=splitter, method_mapping=mapping)
 
-    def _fit_along_paths(self, X, y, sample_weight, params):
-        """Choose the penalty along the paths of all folds and train with it."""
+    @fit_context
+    def fit(self, X, y, sample_weight=None, **params):
+        """Choose the penalty along the paths of all folds and train with it.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs, finite; sparse ones are made dense.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Targets or labels, as for one network.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights, in training and in the errors of the left-out parts.
+            A weight of 2 equals a repeated row in the same fold, a weight of 0 an
+            absent one.
+        **params : dict
+            `groups`, of shape (n_samples,), for splitters of groups. With metadata
+            routing enabled, whatever is requested by the splitter.
+
+        Returns
+        -------
+        self : estimator
+            Fitted estimator.
+        """
         with all_or_nothing(self), time_limit(self.max_seconds):
             backend = self._backend()
             settings = {

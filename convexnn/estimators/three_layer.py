@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..checks import all_or_nothing, check_objective, check_range, fit_context
+from ..checks import all_or_nothing, check_objective, check_range
 from ..networks.three_layer import ThreeLayerNetwork
 from ..solvers.time_limit import time_limit
 from .base import NetworkRegressor
@@ -105,26 +105,17 @@ class ThreeLayerConvexRegressor(ThreeLayerNetworks, NetworkRegressor):
         Output intercept c, 0 without `fit_intercept`.
     network_ : convexnn.networks.three_layer.ThreeLayerNetwork
         The network of these arrays, in the precision of X.
-    objective_ : float
-        Value of the objective above at the network.
+    objective_, certificate_, history_, beta_, n_iter_
+        What is known of it, as in :class:`~convexnn.ConvexReLURegressor`. After a
+        search `certificate_` has a rigorous, looser `bound`, too; `n_neurons` of
+        `history_` counts sub-networks.
     convex_objective_ : float
         Value of the convex program at the point that the network was recovered from
         (Proposition 1): that of the blocks it lies in after a search.
-    certificate_ : convexnn.programs.certificate.Certificate
-        Primal value, dual bound, gap, relative gap, and what they hold over: "search",
-        every network, as an estimate from local pricing, with a rigorous, looser
-        `bound`; "cells", networks in the given blocks; "all", every network.
-    history_ : convexnn.solvers.history.History
-        Objective and dual bound against CPU seconds; `n_neurons` counts sub-networks.
-    beta_ : float
-        Penalty that was trained with; 1 where `beta` is None and `beta_max_` is 0, for
-        constant targets or inputs of zero: every penalty gives a constant network.
     beta_max_ : float
         Penalty from which on the zero network is optimal: an estimate from below after
         a search, a bound from above over given blocks. 0 for constant targets with an
         intercept.
-    n_iter_ : int
-        Iterations of the backend, or rounds of a search.
     n_features_in_ : int
         Number of features seen in fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -209,26 +200,7 @@ class ThreeLayerConvexRegressor(ThreeLayerNetworks, NetworkRegressor):
         self.verbose = verbose
         self.random_state = random_state
 
-    @fit_context
-    def fit(self, X, y, sample_weight=None):
-        """Train the network.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Inputs, finite. Sparse ones are made dense, with an
-            EfficiencyWarning, up to 1e8 entries.
-        y : array-like of shape (n_samples,)
-            Targets, finite.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights. A weight of 2 equals a repeated row, a weight of 0
-            an absent one.
-
-        Returns
-        -------
-        self : ThreeLayerConvexRegressor
-            Fitted estimator.
-        """
+    def _fit(self, X, y, sample_weight):
         with all_or_nothing(self), time_limit(self.max_seconds):
             solver = self._chosen_solver()
             X, y, weights = self._check_all(X, y, sample_weight)

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import expit
 from sklearn.utils.metaestimators import available_if
 
-from ..checks import all_or_nothing, check_range, fit_context
+from ..checks import all_or_nothing, check_range
 from ..networks.three_layer import ThreeLayerNetwork
 from ..programs.certificate import Certificate
 from ..solvers.time_limit import time_limit
@@ -185,26 +185,7 @@ class ThreeLayerConvexClassifier(ThreeLayerNetworks, NetworkClassifier):
         self.verbose = verbose
         self.random_state = random_state
 
-    @fit_context
-    def fit(self, X, y, sample_weight=None):
-        """Train the network, or one for each of three classes and more.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Inputs, finite. Sparse ones are made dense, with an
-            EfficiencyWarning, up to 1e8 entries.
-        y : array-like of shape (n_samples,)
-            Labels: whole numbers, booleans or strings.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights. A weight of 2 equals a repeated row, a weight of 0
-            an absent one.
-
-        Returns
-        -------
-        self : ThreeLayerConvexClassifier
-            Fitted estimator.
-        """
+    def _fit(self, X, y, sample_weight):
         with all_or_nothing(self), time_limit(self.max_seconds):
             solver = self._chosen_solver()
             X, y, weights = self._check_all(X, y, sample_weight)
