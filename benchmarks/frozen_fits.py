@@ -101,7 +101,8 @@ def _classes(data, **settings):
 
 
 def _three(data, **settings):
-    return ThreeLayerConvexRegressor, data, {"random_state": 0} | settings
+    settings = {"tol": 1e-3, "random_state": 0} | settings
+    return ThreeLayerConvexRegressor, data, settings
 
 
 def _filters(data, **settings):
@@ -195,9 +196,9 @@ FITS = {
         "three one unit": _three(_diabetes, n_units=1, beta_ratio=0.3, tol=1e-2),
     },
     "one filter": {
-        "filter limit": _filters(_images, beta="limit"),
-        "filter penalty": _filters(_images, beta=0.01),
-        "filter naive": _filters(_images, beta=0.0, refine=False),
+        "filter limit": _filters(_images, linear_weight="limit"),
+        "filter penalty": _filters(_images, linear_weight=0.01),
+        "filter naive": _filters(_images, linear_weight=0.0, refine=False),
     },
     "decoder": {"decoder": (CenteredGDDecoder, _rectified_sums, {"random_state": 0})},
 }

@@ -14,9 +14,9 @@ from .estimators import (
     ConvexReLURegressorCV,
     ThreeLayerConvexClassifier,
     ThreeLayerConvexRegressor,
+    relu_path,
 )
 from .training.certify import certify
-from .training.path import relu_path
 
 __all__ = [
     "CenteredGDDecoder",

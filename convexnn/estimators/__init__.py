@@ -6,6 +6,7 @@ from .convex_relu_classifier import ConvexReLUClassifier
 from .convex_relu_classifier_cv import ConvexReLUClassifierCV
 from .convex_relu_cv import ConvexReLURegressorCV
 from .decoder import CenteredGDDecoder
+from .relu_path import relu_path
 from .three_layer import ThreeLayerConvexRegressor
 from .three_layer_classifier import ThreeLayerConvexClassifier
 
@@ -18,4 +19,5 @@ __all__ = [
     "ConvexReLURegressorCV",
     "ThreeLayerConvexClassifier",
     "ThreeLayerConvexRegressor",
+    "relu_path",
 ]

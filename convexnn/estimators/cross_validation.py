@@ -20,21 +20,14 @@ from sklearn.utils.metadata_routing import (
 )
 from sklearn.utils.parallel import Parallel, delayed
 
-from ..checks import (
-    Integral,
-    Interval,
-    StrOptions,
-    all_or_nothing,
-    is_routing_enabled,
-)
+from ..checks import Integral, all_or_nothing, fit_context, is_routing_enabled
 from ..solvers.time_limit import is_out_of_time, seconds_left, time_limit
-from ..training.path import PATH_CONSTRAINTS, choose_betas, seed_of, trace, warn_of_gaps
+from ..training.path import choose_betas, seed_of, trace
 from ..training.trainer import Trainer
 from .coding import LabelCoding, NumberCoding
-from .limit import LIMIT_CONSTRAINTS
-from .penalty import beyond_rounding
+from .notices import warn_of_gaps
 
-__all__ = ["CHOICE_CONSTRAINTS", "PenaltyChoice"]
+__all__ = ["PenaltyChoice"]
 
 #: Mean errors within this share of ``sqrt(tol)`` of the smallest are a near tie:
 #: networks within `tol` of the optimum predict equally well up to about that.
@@ -62,23 +55,12 @@ _ROUNDS, _ITERATIONS = 3, 20_000
 #: Share of `max_seconds` that the folds may use.
 _FOLDS_SHARE = 0.5
 
-#: Parameters of everything that chooses a penalty.
-CHOICE_CONSTRAINTS = {
-    **PATH_CONSTRAINTS,
-    **LIMIT_CONSTRAINTS,
-    "cv": ["cv_object"],
-    "max_iter": [*PATH_CONSTRAINTS["max_iter"], None],
-    "fold_training": [StrOptions({"auto", "descent", "certified"})],
-    "patience": [Interval(Integral, 1, None, closed="left"), None],
-    "selection": [StrOptions({"min", "one_se"})],
-    "n_jobs": [Integral, None],
-}
-
 
 class PenaltyChoice:
-    """Adds the choice to a :class:`~convexnn.estimators.two_layer.TwoLayerEstimator`.
+    """Adds the choice to a :class:`~convexnn.estimators.base.NetworkEstimator`.
 
-    Subclasses have the parameters of :data:`CHOICE_CONSTRAINTS` and keep errors of
+    Subclasses have the parameters of
+    :data:`~convexnn.estimators.constraints.PENALTY_CHOICE` and keep errors of
     shape (n_betas, n_folds) by ``_store_errors(errors)``.
     """
 
@@ -95,8 +77,29 @@ class PenaltyChoice:
         router = MetadataRouter(owner=self).add_self_request(self)
         return router.add(splitter=splitter, method_mapping=mapping)
 
-    def _fit_along_paths(self, X, y, sample_weight, params):
-        """Choose the penalty along the paths of all folds and train with it."""
+    @fit_context
+    def fit(self, X, y, sample_weight=None, **params):
+        """Choose the penalty along the paths of all folds and train with it.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs, finite; sparse ones are made dense.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Targets or labels, as for one network.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights, in training and in the errors of the left-out parts.
+            A weight of 2 equals a repeated row in the same fold, a weight of 0 an
+            absent one.
+        **params : dict
+            `groups`, of shape (n_samples,), for splitters of groups. With metadata
+            routing enabled, whatever is requested by the splitter.
+
+        Returns
+        -------
+        self : estimator
+            Fitted estimator.
+        """
         with all_or_nothing(self), time_limit(self.max_seconds):
             backend = self._backend()
             settings = {
@@ -117,9 +120,7 @@ class PenaltyChoice:
             best = self._compare(folds)
             self.beta_ = float(self.betas_[best])
             trained = trainer.train(self.beta_)
-            if beyond_rounding(trainer.beta_max(), trainer.samples) > 0:
-                self._warn_of_gap(trained)
-            self._store(trained, coding, X.dtype)
+            self._finish(trained, coding, X.dtype)
         return self
 
     def _routed(self, params):
@@ -211,7 +212,6 @@ class PenaltyChoice:
             self.gap_path_.max(axis=1),
             self.tol,
             where=" on some fold",
-            stacklevel=7,
         )
         return results[0]
 

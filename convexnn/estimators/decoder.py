@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
@@ -17,9 +15,11 @@ from ..checks import (
     StrOptions,
     all_or_nothing,
     check_samples,
+    check_unused,
     check_weights,
     fit_context,
     validate_data,
+    warn_user,
 )
 from ..decoding.encoder import DecodingProblem, encode
 from ..decoding.solvers import SOLVERS, Settings, choose_solver, decode
@@ -35,6 +35,13 @@ _DOUBT = 3.5
 
 #: Solvers with a learning rate.
 _FIRST_ORDER = ("centered_gd", "nesterov")
+
+#: Solvers that use a parameter.
+_USERS = {
+    "learning_rate": _FIRST_ORDER,
+    "n_batches": _FIRST_ORDER[:1],
+    "centered": _FIRST_ORDER[:1],
+}
 
 #: Entries that a warning lists.
 _LISTED = 10
@@ -245,7 +252,7 @@ class CenteredGDDecoder(RegressorMixin, BaseEstimator):
             Fitted estimator.
         """
         with all_or_nothing(self):
-            self._check_solver()
+            check_unused(self, "solver", _USERS)
             X, y = check_samples(self, X, y)
             weights = check_weights(sample_weight, X)
             if weights is not None and not weights.all():
@@ -293,21 +300,6 @@ class CenteredGDDecoder(RegressorMixin, BaseEstimator):
         check_is_fitted(self)
         X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
         return encode(X, self.coef_)
-
-    def _check_solver(self):
-        """Refuse parameters that the solver would not use."""
-        given = {
-            "learning_rate": (self.learning_rate, "auto", _FIRST_ORDER),
-            "n_batches": (self.n_batches, 1, _FIRST_ORDER[:1]),
-            "centered": (self.centered, True, _FIRST_ORDER[:1]),
-        }
-        for name, (value, default, users) in given.items():
-            if value != default and self.solver not in users:
-                raise ValueError(
-                    f"{name}={value!r} is used by solver="
-                    f"{' or '.join(map(repr, users))} only, got "
-                    f"solver={self.solver!r}. Leave {name}={default!r}."
-                )
 
     def _check_size(self, X, y):
         """Refuse what over- or underflows, and batches without rows."""
@@ -364,10 +356,9 @@ class CenteredGDDecoder(RegressorMixin, BaseEstimator):
                 "standard deviation of y, and still changing. Increase max_iter or "
                 "tol, or use solver='auto'."
             )
-        warnings.warn(
+        warn_user(
             f"{reached} of solver={solver!r}: {remedy}",
             ConvergenceWarning,
-            stacklevel=4,
         )
 
 
@@ -392,30 +383,24 @@ def _listed(entries):
 def _warn_of_data(X, y):
     n_rows, n_columns = X.shape
     if n_rows < n_columns:
-        warnings.warn(
+        warn_user(
             f"{n_rows} samples with a positive weight for {n_columns} features: the "
             "decoded vector need not be unique.",
-            UserWarning,
-            stacklevel=4,
         )
     n_negative = np.count_nonzero(y < 0)
     if n_negative:
-        warnings.warn(
+        warn_user(
             f"y has {n_negative} negative entries, which no vector is encoded as "
             "without noise.",
-            UserWarning,
-            stacklevel=4,
         )
 
 
 def _warn_of_units(unidentified):
     if len(unidentified):
-        warnings.warn(
+        warn_user(
             "The codes do not determine these entries of coef_: "
             f"{_listed(unidentified)}. Their units are active on no sample, or on the "
             "same samples as another one, of which only the sum is determined.",
-            UserWarning,
-            stacklevel=4,
         )
 
 
@@ -433,11 +418,9 @@ def _warn_of_box(problem, at, found, theta, *, centered):
     outward = -np.sign(found.w) * gradient
     pressed = np.flatnonzero((np.abs(found.w) >= theta) & (outward > _DOUBT * error))
     if len(pressed):
-        warnings.warn(
+        warn_user(
             f"The loss {at.loss:.3g} is not zero and falls beyond the box of "
             f"theta={theta:g}, by more than {_DOUBT:g} standard errors, in the "
             f"entries {_listed(pressed)}. Pass a larger theta if the vector may be "
             "larger; otherwise this may be a local minimum, see n_restarts.",
-            UserWarning,
-            stacklevel=4,
         )

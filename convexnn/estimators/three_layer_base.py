@@ -2,46 +2,28 @@
 
 from __future__ import annotations
 
-import warnings
-
-from sklearn.base import BaseEstimator
-from sklearn.exceptions import ConvergenceWarning
-
-from ..checks import TRAINING_CONSTRAINTS, Integral, Interval, StrOptions
+from ..checks import Integral, Interval, StrOptions
 from ..data.samples import collect_samples
-from ..solvers.time_limit import OUT_OF_TIME
 from ..training.three_layer_trainer import BLOCK_SOLVERS, ThreeLayerTrainer
-from .limit import LIMIT_CONSTRAINTS, warn_of_time
-from .penalty import PENALTY_CONSTRAINTS, chosen_penalty
+from .constraints import NETWORKS
+from .notices import warn_of_gap
+from .penalty import chosen_penalty
 
-__all__ = ["ThreeLayerEstimator"]
+__all__ = ["ThreeLayerNetworks"]
 
 
-class ThreeLayerEstimator(BaseEstimator):
-    """Base of estimators that train networks of parallel three-layer sub-networks."""
+class ThreeLayerNetworks:
+    """Trains networks of parallel three-layer sub-networks.
+
+    For a :class:`~convexnn.estimators.base.NetworkEstimator`.
+    """
 
     _parameter_constraints: dict = {
+        **NETWORKS,
         "n_units": [Interval(Integral, 1, None, closed="left")],
-        **PENALTY_CONSTRAINTS,
-        **LIMIT_CONSTRAINTS,
-        "cells": TRAINING_CONSTRAINTS["cells"],
         "solver": [StrOptions({"auto", "active_set", *BLOCK_SOLVERS})],
-        "max_subnetworks": [Interval(Integral, 1, None, closed="left"), None],
-        "warm_start": ["boolean"],
-        **{
-            name: TRAINING_CONSTRAINTS[name]
-            for name in (
-                *("n_cells", "fit_intercept", "tol", "max_iter"),
-                *("verbose", "random_state"),
-            )
-        },
+        "max_subnetworks": NETWORKS["max_neurons"],
     }
-
-    def __sklearn_tags__(self):
-        """Return the tags: sparse X is accepted, and made dense."""
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags
 
     def _chosen_solver(self):
         """Return the solver to use, refusing one that cannot do what is asked."""
@@ -73,25 +55,12 @@ class ThreeLayerEstimator(BaseEstimator):
         return ThreeLayerTrainer(samples, solver, loss=loss, **settings)
 
     def _penalty(self, beta_max):
-        """Return the penalty to train with; `fit` calls this itself."""
-        # From there: this method, `fit`, the decorator of `fit`, the user.
-        return chosen_penalty(self.beta, self.beta_ratio, beta_max, stacklevel=5)
+        """Return the penalty to train with."""
+        return chosen_penalty(self.beta, self.beta_ratio, beta_max)
 
     def _warn_of_gap(self, trained, solver):
         # Of constant targets the objective is rounding, and so is its gap.
-        if not (trained.gap > self.tol and trained.beta_max > 0):
-            return
-        if trained.status == OUT_OF_TIME:
-            reached = f"the relative duality gap is {trained.gap:.3g}"
-            reached += f", above tol={self.tol:g}"
-            warn_of_time(
-                *(self.max_seconds, reached, "tol, beta or beta_ratio"), stacklevel=5
-            )
-        else:
-            warnings.warn(
-                f"Relative duality gap {trained.gap:.3g} above tol={self.tol:g} after "
-                f"{trained.n_iter} iterations of solver={solver!r} ({trained.status}). "
-                "Standardise X, or increase max_iter, tol, beta or beta_ratio.",
-                ConvergenceWarning,
-                stacklevel=4,
+        if trained.beta_max > 0:
+            warn_of_gap(
+                trained, solver=solver, tol=self.tol, max_seconds=self.max_seconds
             )

@@ -4,30 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.special import expit
-from sklearn.base import ClassifierMixin
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
 
-from ..checks import (
-    CLASSIFICATION_CONSTRAINTS,
-    all_or_nothing,
-    check_labelled_samples,
-    check_range,
-    check_weights,
-    fit_context,
-    validate_data,
-)
+from ..checks import all_or_nothing, check_range
 from ..networks.three_layer import ThreeLayerNetwork
 from ..programs.certificate import Certificate
 from ..solvers.time_limit import time_limit
-from .coding import LabelCoding, class_weights
-from .three_layer_base import ThreeLayerEstimator
-from .two_layer import has_probabilities
+from .base import NetworkClassifier, has_probabilities
+from .constraints import CLASSIFICATION
+from .three_layer_base import ThreeLayerNetworks
 
 __all__ = ["ThreeLayerConvexClassifier"]
 
 
-class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
+class ThreeLayerConvexClassifier(ThreeLayerNetworks, NetworkClassifier):
     r"""Parallel three-layer ReLU sub-networks that tell classes apart.
 
     The network :math:`f(x) = \sum_k ((x^\top W_{1k})_+ w_{2k})_+ w_{3k} + c` minimises
@@ -49,21 +39,23 @@ class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
     for ``loss="log_loss"``, ``"squared_hinge"`` and ``"hinge"``: the problem of
     :class:`~convexnn.ThreeLayerConvexRegressor` with another convex loss (paper [1]_,
     sections 1.2 and A.6). For two classes y is 1 for ``classes_[1]``. For more there is
-    a network for each class against the rest, and each is trained on its own.
+    a network for each class against the rest. They have one penalty, so that outputs
+    compare, and are trained one after the other, so that the last ones go short first
+    of `max_seconds`.
 
     Parameters
     ----------
     n_units : int, default=7
         Hidden units of the first layer of each sub-network.
     beta : float, default=None
-        Penalty of every network, in (0, inf). It weighs against a *sum* of losses, and
-        depends on the units of the inputs. None: `beta_ratio` times `beta_max_`, which
-        adapts to both.
+        Penalty, in (0, inf). It weighs against a *sum* of losses, so it grows with the
+        number of samples, and depends on the units of inputs and targets; `beta_max_`
+        is the value from which on the network is constant. None for `beta_ratio` times
+        `beta_max_`.
     beta_ratio : float, default=0.05
-        Penalty divided by `beta_max_`, in (0, inf), for ``beta=None``. One penalty
-        holds for all features: standardise the inputs. It holds for all classes, too,
-        so that outputs compare: a class that is told apart less easily than the
-        easiest gets a larger share of its own largest penalty.
+        Penalty divided by `beta_max_`, in (0, inf), where `beta` is None, as in
+        :class:`~convexnn.ConvexReLURegressor`. One penalty holds for all features: give
+        them one scale.
     loss : {"log_loss", "squared_hinge", "hinge"}, default="log_loss"
         Loss, as above. Only "log_loss" gives probabilities. "hinge", which has a kink,
         takes far longer than the others, and may miss `tol`.
@@ -72,17 +64,11 @@ class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
         gives all classes the same total weight, ``sum(s) / n_classes``.
     cells, n_cells, solver, max_subnetworks, fit_intercept
         Of :class:`~convexnn.ThreeLayerConvexRegressor`; "cvxpy" solves all losses.
-    tol : float, default=1e-3
-        Bound on the relative duality gap, (primal - dual) / primal, of each network, in
-        [0, 1). After a search the dual value is an estimate.
-    max_seconds : float, default=None
-        Seconds of wall time for all networks together, in (0, inf), after which the
-        fit ends with the best so far of each, their gaps, and a ConvergenceWarning if
-        one is above `tol`; None for no limit. It is looked at after every step, and a
-        fit takes no less than pricing the constant networks does: expect it to be
-        overrun by a step. The networks are trained one after the other, so that the
-        last ones go short first.
-    max_iter, verbose, random_state
+    tol : float, default=1e-2
+        Bound on the relative duality gap, (primal - dual) / primal, in [0, 1). It means
+        the same for every backend and is computed from the fitted network; after a
+        search the dual value is an estimate. About 0.1 is enough for predictions.
+    max_iter, max_seconds, verbose, random_state
         Of :class:`~convexnn.ThreeLayerConvexRegressor`.
 
     Attributes
@@ -105,7 +91,8 @@ class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
     histories_ : list of convexnn.solvers.history.History
         Objective and dual bound of each output against CPU seconds.
     beta_ : float
-        The penalty that was used, for all outputs.
+        Penalty that was trained with; 1 where `beta` is None and `beta_max_` is 0, for
+        constant targets or inputs of zero: every penalty gives a constant network.
     beta_max_ : float
         Penalty from which on all networks are constant, the largest over the outputs:
         an estimate from below after a search, a bound from above over given blocks.
@@ -154,15 +141,14 @@ class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
     >>> model = ThreeLayerConvexClassifier(n_units=4, random_state=0).fit(X, y)
     >>> model.predict([[2.0, 0.1], [0.1, 2.0]]).tolist()
     ['wide', 'high']
-    >>> bool(model.certificate_.relative_gap <= 1e-3)
+    >>> bool(model.certificate_.relative_gap <= 1e-2)
     True
     """
 
     _parameter_constraints: dict = {
-        **ThreeLayerEstimator._parameter_constraints,
-        **CLASSIFICATION_CONSTRAINTS,
+        **ThreeLayerNetworks._parameter_constraints,
+        **CLASSIFICATION,
     }
-    del _parameter_constraints["warm_start"]
 
     def __init__(
         self,
@@ -177,8 +163,8 @@ class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
         solver="auto",
         max_subnetworks=None,
         fit_intercept=True,
-        tol=1e-3,
-        max_iter=20,
+        tol=1e-2,
+        max_iter=20_000,
         max_seconds=None,
         verbose=0,
         random_state=None,
@@ -199,33 +185,11 @@ class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
         self.verbose = verbose
         self.random_state = random_state
 
-    @fit_context
-    def fit(self, X, y, sample_weight=None):
-        """Train the network, or one for each of three classes and more.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Inputs, finite. Sparse ones are made dense, with an
-            EfficiencyWarning, up to 1e8 entries.
-        y : array-like of shape (n_samples,)
-            Labels: whole numbers, booleans or strings.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights. A weight of 2 equals a repeated row, a weight of 0
-            an absent one.
-
-        Returns
-        -------
-        self : ThreeLayerConvexClassifier
-            Fitted estimator.
-        """
+    def _fit(self, X, y, sample_weight):
         with all_or_nothing(self), time_limit(self.max_seconds):
             solver = self._chosen_solver()
-            X, y = check_labelled_samples(self, X, y)
-            weights = check_weights(sample_weight, X)
-            weights = np.ones(len(y)) if weights is None else weights
-            weights = class_weights(self.class_weight, y, weights)
-            coding = LabelCoding.of(y, weights, self.loss)
+            X, y, weights = self._check_all(X, y, sample_weight)
+            coding, weights = self._code(y, weights)
             trainers = [
                 self._trainer(X, target, weights, solver, self.loss)
                 for target in coding.one_against_rest(y)
@@ -236,41 +200,6 @@ class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
                 self._warn_of_gap(one, solver)
             self._store(trained, coding, X.dtype, beta)
         return self
-
-    def decision_function(self, X):
-        """Return the networks' outputs.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Inputs, finite. Sparse ones are made dense, up to 1e8 entries.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_classes)
-            For two classes the output that is above 0 for ``classes_[1]``; for more
-            an output for each class, above 0 if it rather is that than another.
-        """
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
-        outputs = [network.predict(X) for network in self._networks()]
-        return outputs[0] if len(outputs) == 1 else np.column_stack(outputs)
-
-    def predict(self, X):
-        """Return the labels with the largest outputs.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Inputs, finite. Sparse ones are made dense, up to 1e8 entries.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-            Labels.
-        """
-        outputs = self.decision_function(X)
-        return LabelCoding(self.classes_, self.loss).predict(outputs)
 
     @available_if(has_probabilities)
     def predict_proba(self, X):
@@ -314,6 +243,14 @@ class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
         """
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
+
+    def _has_vector_outputs(self):
+        return True
+
+    def _outputs(self, X):
+        X = self._inputs(X)
+        outputs = [network.predict(X) for network in self._networks()]
+        return outputs[0] if len(outputs) == 1 else np.column_stack(outputs)
 
     def _networks(self):
         return [

@@ -15,7 +15,7 @@ from threadpoolctl import ThreadpoolController
 
 from ..architectures import ARCHITECTURES, Architecture
 from ..checks import check_gates, check_objective, check_penalty
-from ..data.samples import Samples, without_last_digits
+from ..data.samples import Samples, beyond_rounding, without_last_digits
 from ..networks.network import ReLUNetwork
 from ..programs.certificate import Certificate, price_groups
 from ..programs.losses import LOSSES
@@ -188,7 +188,7 @@ class Trainer:
             network=self.architecture.recover(program, point.U, self.samples),
             certificate=certificate,
             history=point.history.in_units(scale),
-            beta_max=price * self.samples.beta_scale,
+            beta_max=self._in_units(price),
             n_iter=point.n_iter,
             status=point.status,
             solver=self._backend.name,
@@ -199,9 +199,10 @@ class Trainer:
     def beta_max(self):
         """Return the smallest beta for which the zero network is optimal.
 
-        With a search it is an estimate from below; 0 for constant targets.
+        With a search it is an estimate from below; 0 for targets that are constant up
+        to rounding.
         """
-        return self._at_zero[0] * self.samples.beta_scale
+        return self._in_units(self._at_zero[0])
 
     def descend(self, betas, last=None):
         """Descend along descending penalties, without pricing and without a polish.
@@ -247,6 +248,10 @@ class Trainer:
     def _scaled(self, beta):
         """Return a penalty in the units of the samples, without its last digits."""
         return _rounded(check_penalty(beta, self.samples.beta_scale))
+
+    def _in_units(self, price):
+        """Return the penalty of a price of the zero network in the caller's units."""
+        return beyond_rounding(price * self.samples.beta_scale, self.samples)
 
     @cached_property
     def _at_zero(self):

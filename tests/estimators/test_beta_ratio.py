@@ -131,11 +131,3 @@ def test_one_penalty_holds_for_all_classes():
     ]
     assert fitted.beta_max_ == max(largest)
     assert min(largest) < max(largest)
-
-
-def test_the_relaxation_has_no_penalty():
-    parameters = {"filter_shape": 2, "random_state": 0}
-    fitted = ConvexCNNRegressor(**parameters).fit(X, np.abs(Y))
-    other = ConvexCNNRegressor(beta_ratio=0.5, **parameters).fit(X, np.abs(Y))
-    np.testing.assert_array_equal(other.coef_, fitted.coef_)
-    assert not hasattr(fitted, "beta_")

@@ -134,7 +134,7 @@ def test_small_penalties_raise_no_floating_point_error(ratio):
     largest = fit(X, y, beta=None, beta_ratio=2.0).beta_max_
     with warnings.catch_warnings():
         # The gap may be missed, which is told; nothing else may be.
-        warnings.filterwarnings("ignore", message="Relative duality gap")
+        warnings.filterwarnings("ignore", message="The relative duality gap")
         warnings.filterwarnings("error", category=RuntimeWarning)
         model = ConvexReLURegressor(beta=1e-4 * largest, random_state=0, max_iter=3)
         assert np.isfinite(model.fit(X, y).objective_)

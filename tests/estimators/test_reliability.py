@@ -248,7 +248,7 @@ def test_merging_keeps_outputs_and_never_raises_the_objective(drawn, seed, beta)
     merged = ReLU().merged(X, units)
     before = ReLU().value(X, loss, beta, units)
     assert ReLU().value(X, loss, beta, merged) <= before * (1 + 1e-10)
-    size = np.linalg.norm(units.groups, axis=0).max() * np.linalg.norm(X)
+    size = ReLU().norms(units).max() * np.linalg.norm(X)
     np.testing.assert_allclose(
         np.maximum(X @ merged.hidden, 0) @ merged.output,
         np.maximum(X @ units.hidden, 0) @ units.output,

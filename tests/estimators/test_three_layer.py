@@ -181,7 +181,7 @@ def test_interrupt_leaves_the_estimator_as_it_was(monkeypatch):
 def test_gap_above_tol_is_told():
     data = np.random.default_rng(3)
     inputs, y = data.standard_normal((60, 6)), data.standard_normal(60)
-    with pytest.warns(ConvergenceWarning, match=r"above tol=1e-09 after 1 iter"):
+    with pytest.warns(ConvergenceWarning, match=r"above tol=1e-09, after 1 iter"):
         model(max_iter=1, tol=1e-9, beta=2.0).fit(inputs, y)
 
 

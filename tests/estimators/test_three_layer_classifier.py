@@ -62,7 +62,7 @@ def test_objective_is_that_of_the_networks(loss, n_classes):
     assert model.score(X, y) > 0.8
 
 
-@pytest.mark.filterwarnings("ignore:Relative duality gap:UserWarning")
+@pytest.mark.filterwarnings("ignore:The relative duality gap:UserWarning")
 @pytest.mark.parametrize("loss", LOSS_NAMES)
 def test_given_blocks_agree_with_cvxpy(loss):
     X, y = make_data(1, n=25)

@@ -53,7 +53,7 @@ RELAXED = {
     "threads": ConvexCNNRegressor(n_jobs=2, **CNN),
     "drawn": ConvexCNNRegressor(direction="gaussian", **CNN),
     "program": ConvexCNNRegressor(refine=False, **CNN),
-    "linear program": ConvexCNNRegressor(refine=False, beta="limit", **CNN),
+    "linear program": ConvexCNNRegressor(refine=False, linear_weight="limit", **CNN),
     "osqp": ConvexCNNRegressor(solver="osqp", **CNN),
 }
 
