@@ -237,6 +237,11 @@ class Patches:
         return Patches(np.take(self.X, order, axis=1), grid)
 
     @property
+    def n_samples(self):
+        """Number of rows n."""
+        return len(self.X)
+
+    @property
     def n_patches(self):
         """Number of patches k of a row."""
         return self.grid.n_patches
@@ -249,7 +254,7 @@ class Patches:
     @property
     def shape(self):
         """The triple (n, k, p)."""
-        return len(self.X), self.n_patches, self.filter_size
+        return self.n_samples, self.n_patches, self.filter_size
 
     def blocks(self, n_filters=1):
         """Yield slices of rows and their patches, of shape (rows, k, p).
@@ -269,8 +274,8 @@ class Patches:
         """
         _, k, p = self.shape
         n_rows = max(_BLOCK // (k * max(p, n_filters)), 1)
-        for first in range(0, len(self.X), n_rows):
-            rows = slice(first, min(first + n_rows, len(self.X)))
+        for first in range(0, self.n_samples, n_rows):
+            rows = slice(first, min(first + n_rows, self.n_samples))
             yield rows, self.view[rows].reshape(-1, k, p)
 
     def responses(self, filters):
@@ -317,7 +322,7 @@ class Patches:
         ndarray of shape (n,) or (n, m)
             Sums over the patches.
         """
-        out = np.empty((len(self.X), *filters.shape[1:]), self._dtype(filters))
+        out = np.empty((self.n_samples, *filters.shape[1:]), self._dtype(filters))
         for rows, block in self.blocks(filters[0].size):
             values = block @ filters
             values += bias
@@ -359,7 +364,7 @@ class Patches:
             One combined patch a row.
         """
         dtype = self.X.dtype if weights.dtype == bool else self._dtype(weights)
-        out = np.empty((len(self.X), self.filter_size), dtype)
+        out = np.empty((self.n_samples, self.filter_size), dtype)
         for rows, block in self.blocks():
             part = weights[rows].astype(dtype, copy=False)
             out[rows] = np.matmul(part[:, None], block)[:, 0]

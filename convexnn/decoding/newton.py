@@ -180,7 +180,7 @@ def finish_on_kinks(problem, theta, w, progress, *, factorize):
             damping = _FIRM * damping
         point = np.clip(w + moved, lower, upper)
         trial = problem.evaluate(point, slopes)
-        has_stalled = not trial.loss < (1.0 - progress.tol) * at.loss
+        has_stalled = not trial.loss < (1.0 - progress.settings.tol) * at.loss
         if trial.loss < at.loss:
             w, at = point, trial
             progress.record(w, at.loss)

@@ -1,4 +1,4 @@
-"""The record of the iterations from one start, and where they ended."""
+"""What iterations are told, their record, and where they ended."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-__all__ = ["Decoded", "Progress"]
+__all__ = ["Decoded", "Progress", "Settings"]
 
 
 @dataclass(frozen=True)
@@ -39,40 +39,54 @@ class Decoded:
     n_starts: int = 1
 
 
+@dataclass(frozen=True)
+class Settings:
+    """What a solver is told; parameters of :class:`convexnn.CenteredGDDecoder`.
+
+    Attributes
+    ----------
+    theta, tol, max_iter, n_restarts, learning_rate, centered, n_batches, verbose
+        Those parameters.
+    watch : callable or None
+        Called as ``watch(w)`` before the first iteration and after each.
+    """
+
+    theta: float
+    tol: float = 1e-12
+    max_iter: int = 1000
+    n_restarts: int = 0
+    learning_rate: float | None = None
+    centered: bool = True
+    n_batches: int = 1
+    verbose: int = 0
+    watch: object = None
+
+
 @dataclass
 class Progress:
-    """Records losses, shows them, and says when to stop.
+    """Records losses, shows them, and says when to stop, from one start.
 
     Parameters
     ----------
     problem : DecodingProblem
         What is solved.
-    tol : float
-        See :class:`convexnn.CenteredGDDecoder`.
-    max_iter : int
-        Largest number of iterations.
-    verbose : int, default=0
-        2 prints a line an iteration.
-    watch : callable, default=None
-        Called as ``watch(w)`` before the first iteration and after each.
+    settings : Settings
+        When to stop, and what to show.
     """
 
     problem: object
-    tol: float
-    max_iter: int
-    verbose: int = 0
-    watch: object = None
+    settings: Settings
     losses: list = field(default_factory=list)
     started: float = field(default_factory=time.process_time)
 
     def record(self, w, loss):
         """Note the loss before the first iteration or after one."""
         self.losses.append(loss)
-        if self.verbose > 1:
+        if self.settings.verbose > 1:
             seconds = time.process_time() - self.started
             print(f"  iteration {self.n_iter:5d}  loss {loss:.6e}  {seconds:.2f} s")
-        if self.watch is not None:
-            self.watch(w)
+        if self.settings.watch is not None:
+            self.settings.watch(w)
 
     @property
     def n_iter(self):
@@ -81,15 +95,15 @@ class Progress:
 
     def is_exact(self, loss):
         """Whether a loss is that of an exact fit, up to `tol`."""
-        return bool(np.sqrt(2 * loss) <= self.tol * self.problem.scale)
+        return bool(np.sqrt(2 * loss) <= self.settings.tol * self.problem.scale)
 
     def is_over(self, loss):
         """Whether the fit is exact or the iterations are used up."""
-        return self.is_exact(loss) or self.n_iter >= self.max_iter
+        return self.is_exact(loss) or self.n_iter >= self.settings.max_iter
 
     def is_stalled(self, before, after):
         """Whether an iteration changed what it minimises by next to nothing."""
-        return bool(abs(before - after) <= self.tol * before)
+        return bool(abs(before - after) <= self.settings.tol * before)
 
     def result(self, w, *, has_converged, learning_rate=None):
         """Return the end; the last loss recorded is that of `w`."""

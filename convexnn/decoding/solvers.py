@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
 from .descent import AcceleratedSteps, GradientSteps, descend
 from .newton import decode_newton, finish_on_kinks
-from .progress import Progress
+from .progress import Progress, Settings
 
 __all__ = [
     "SOLVERS",
@@ -27,33 +27,6 @@ _WIDTHS = (1.25, 0.5)
 
 #: As many ends whose losses differ by less than this share have found the minimum.
 _AGREEING, _AGREEMENT = 3, 1e-2
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a solver is told; parameters of :class:`convexnn.CenteredGDDecoder`.
-
-    Attributes
-    ----------
-    theta, tol, max_iter, n_restarts, learning_rate, centered, n_batches, verbose
-        Those parameters.
-    watch : callable or None
-        See :class:`~convexnn.decoding.progress.Progress`.
-    """
-
-    theta: float
-    tol: float = 1e-12
-    max_iter: int = 1000
-    n_restarts: int = 0
-    learning_rate: float | None = None
-    centered: bool = True
-    n_batches: int = 1
-    verbose: int = 0
-    watch: object = None
-
-    def progress(self, problem):
-        """Return a record for iterations from one start."""
-        return Progress(problem, self.tol, self.max_iter, self.verbose, self.watch)
 
 
 def choose_solver(name, shape):
@@ -134,7 +107,7 @@ def _solve_newton(problem, settings, random_state, *, factorize):
     """Return the best of several starts, finished on kinks if it is not exact."""
     theta, ends = settings.theta, []
     for start in _starts(problem, settings, random_state):
-        progress = settings.progress(problem)
+        progress = Progress(problem, settings)
         one = decode_newton(problem, theta, start, progress, factorize=factorize)
         ends.append(one)
         if settings.verbose:
@@ -148,7 +121,7 @@ def _solve_newton(problem, settings, random_state, *, factorize):
             break
     best = ends[0]
     if not best.is_exact:
-        progress = settings.progress(problem)
+        progress = Progress(problem, settings)
         progress.losses.extend(best.losses)
         best = finish_on_kinks(problem, theta, best.w, progress, factorize=factorize)
     return replace(best, n_starts=len(ends))
@@ -164,7 +137,7 @@ def _solve_gradient(problem, settings, random_state):
         centered=settings.centered,
         batches=problem.batches(settings.n_batches, random_state),
     )
-    progress = settings.progress(problem)
+    progress = Progress(problem, settings)
     return descend(problem, start, progress, steps, may_stall=settings.n_batches == 1)
 
 
@@ -172,7 +145,7 @@ def _solve_accelerated(problem, settings, random_state):
     start = middle_start(problem, settings.theta)
     rate = settings.learning_rate
     steps = AcceleratedSteps(problem, settings.theta, start, learning_rate=rate)
-    return descend(problem, start, settings.progress(problem), steps)
+    return descend(problem, start, Progress(problem, settings), steps)
 
 
 #: Solvers by name, each called with a problem, settings and a random state.

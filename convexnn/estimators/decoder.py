@@ -22,7 +22,8 @@ from ..checks import (
     warn_user,
 )
 from ..decoding.encoder import DecodingProblem, encode
-from ..decoding.solvers import SOLVERS, Settings, choose_solver, decode
+from ..decoding.progress import Settings
+from ..decoding.solvers import SOLVERS, choose_solver, decode
 from ..decoding.theory import tail_quantities
 
 __all__ = ["CenteredGDDecoder"]

@@ -9,6 +9,7 @@ the active sets, and near a zero residual one such step is exact.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, lstsq
@@ -163,20 +164,17 @@ class _Point:
         np.maximum(responses, 0, out=responses)
         self.residual = responses.sum(axis=1) - y
         self.loss = 0.5 * float(self.residual @ self.residual)
-        self._model = None
 
     @property
     def jacobian(self):
         """Sum of the active patches of each row, of shape (n, p)."""
         return self.patches.combine(self.active)
 
-    @property
+    @cached_property
     def model(self):
         """Gradient and Gauss-Newton matrix."""
-        if self._model is None:
-            jacobian = self.jacobian
-            self._model = jacobian.T @ self.residual, jacobian.T @ jacobian
-        return self._model
+        jacobian = self.jacobian
+        return jacobian.T @ self.residual, jacobian.T @ jacobian
 
     @property
     def is_stationary(self):

@@ -29,12 +29,11 @@ class DecodingCurve:
     low: np.ndarray
     high: np.ndarray
 
-
-def _curve_of_trials(label, x, trials):
-    """Return the mean of the trials, from their smallest to their largest value."""
-    return DecodingCurve(
-        label, np.asarray(x, dtype=float), trials.mean(0), trials.min(0), trials.max(0)
-    )
+    @classmethod
+    def of(cls, label, x, trials):
+        """Return the mean of trials, from their smallest to their largest value."""
+        x = np.asarray(x, dtype=float)
+        return cls(label, x, trials.mean(0), trials.min(0), trials.max(0))
 
 
 @dataclass(eq=False, repr=False)
@@ -143,7 +142,7 @@ class DecodingDisplay(Display):
                 np.append(trial, np.full(longest - len(trial), trial[-1]))
                 for trial in map(np.asarray, trials)
             ]
-            curves.append(_curve_of_trials(label, np.arange(longest), np.array(padded)))
+            curves.append(DecodingCurve.of(label, np.arange(longest), np.array(padded)))
         display = cls(curves, xlabel="iterations", ylabel=ylabel, log_x=True)
         return display.plot(**options)
 
@@ -177,7 +176,7 @@ class DecodingDisplay(Display):
                     f"errors[{label!r}] must be {len(ratios)} ratios with an array of "
                     f"shape (n_trials, {len(ratios)}), got shape {trials.shape}."
                 )
-            curves.append(_curve_of_trials(label, ratios, trials))
+            curves.append(DecodingCurve.of(label, ratios, trials))
         display = cls(
             curves, xlabel="samples per entry, n / d", ylabel="relative recovery error"
         )
