@@ -30,7 +30,7 @@ _LOADERS = {
 SHIPPED = tuple(_LOADERS)
 
 
-def load_shipped(name):
+def load_shipped(name: str) -> tuple[np.ndarray, np.ndarray]:
     """Load a UCI set that comes with scikit-learn, as a regression.
 
     Parameters
@@ -63,7 +63,9 @@ def load_shipped(name):
     return X, y.astype(float)
 
 
-def load_folder(name, folder=None):
+def load_folder(
+    name: str, folder: str | Path | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     r"""Load ``name.csv``: a header, the features, and the target in the last column.
 
     Parameters
@@ -104,7 +106,9 @@ def load_folder(name, folder=None):
     return table[:, :-1], table[:, -1]
 
 
-def load_images(name, folder=None):
+def load_images(
+    name: str, folder: str | Path | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Load the images of ``images/name.npz``.
 
     Parameters
@@ -123,7 +127,13 @@ def load_images(name, folder=None):
         return arrays["x_train"], arrays["x_test"]
 
 
-def rotate_images(images, *, low=0.0, high=90.0, random_state=None):
+def rotate_images(
+    images: np.ndarray,
+    *,
+    low: float = 0.0,
+    high: float = 90.0,
+    random_state: int | np.random.RandomState | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
     """Turn each image by an angle of its own, which is its label.
 
     Parameters
@@ -163,7 +173,7 @@ def rotate_images(images, *, low=0.0, high=90.0, random_state=None):
     return X, angles
 
 
-def _place(folder):
+def _place(folder: str | Path | None) -> Path:
     """Return the folder of the data."""
     folder = folder or os.environ.get("CONVEXNN_DATA")
     if not folder:
@@ -174,8 +184,13 @@ def _place(folder):
 
 
 def make_relu_teacher(
-    n_samples=100, n_features=5, *, n_neurons=3, noise=0.0, random_state=None
-):
+    n_samples: int = 100,
+    n_features: int = 5,
+    *,
+    n_neurons: int = 3,
+    noise: float = 0.0,
+    random_state: int | np.random.RandomState | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
     """Draw Gaussian inputs and label them by a random two-layer ReLU network.
 
     The labels are ``sum_j a_j * max(x'w_j, 0)`` with Gaussian unit vectors w_j and

@@ -8,6 +8,7 @@ that never stores them: rows are taken in blocks that fit a cache.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 from numbers import Integral
@@ -34,12 +35,12 @@ class PatchGrid:
         Steps between patches along the axes that the filter slides over.
     """
 
-    input_shape: tuple
-    filter_shape: tuple
-    stride: tuple
+    input_shape: tuple[int, ...]
+    filter_shape: tuple[int, ...]
+    stride: tuple[int, ...]
 
     @property
-    def grid_shape(self):
+    def grid_shape(self) -> tuple[int, ...]:
         """Number of patches along each axis that the filter slides over."""
         return tuple(
             (size - width) // step + 1
@@ -49,22 +50,27 @@ class PatchGrid:
         )
 
     @property
-    def n_patches(self):
+    def n_patches(self) -> int:
         """Number of patches k."""
         return prod(self.grid_shape)
 
     @property
-    def filter_size(self):
+    def filter_size(self) -> int:
         """Number of weights p of a filter."""
         return prod(self.filter_shape)
 
     @property
-    def n_features(self):
+    def n_features(self) -> int:
         """Number of entries d of an input."""
         return prod(self.input_shape)
 
 
-def patch_grid(n_features, input_shape=None, filter_shape=None, stride=None):
+def patch_grid(
+    n_features: int,
+    input_shape: int | tuple[int, ...] | None = None,
+    filter_shape: int | tuple[int, ...] | None = None,
+    stride: int | tuple[int, ...] | None = None,
+) -> PatchGrid:
     """Return where the patches lie, after checking that they cover every input.
 
     Parameters
@@ -132,7 +138,9 @@ def patch_grid(n_features, input_shape=None, filter_shape=None, stride=None):
     return PatchGrid(inputs, widths, steps)
 
 
-def _filter_sizes(inputs, n_axes, filter_shape):
+def _filter_sizes(
+    inputs: tuple[int, ...], n_axes: int, filter_shape: int | tuple[int, ...] | None
+) -> tuple[int, ...]:
     """Return the shape of the filter with its channels."""
     if filter_shape is None:
         return inputs
@@ -151,7 +159,9 @@ def _filter_sizes(inputs, n_axes, filter_shape):
     return widths
 
 
-def _sizes(parameter, value, n_axes=None, longest=None):
+def _sizes(
+    parameter: str, value: object, n_axes: int | None = None, longest: int | None = None
+) -> tuple[int, ...]:
     """Return a tuple of positive ints; one int stands for all of `n_axes`."""
     if isinstance(value, Integral) and not isinstance(value, bool):
         sizes = (value,) * (n_axes or 1)
@@ -201,7 +211,7 @@ class Patches:
            [-1., -1., -1.]])
     """
 
-    def __init__(self, X, grid):
+    def __init__(self, X: np.ndarray, grid: PatchGrid) -> None:
         self.X = X
         self.grid = grid
         n_axes = len(grid.stride)
@@ -216,7 +226,7 @@ class Patches:
             windows = np.moveaxis(windows, 3, -1)
         self.view = windows
 
-    def side_by_side(self):
+    def side_by_side(self) -> Patches:
         """Return the same patches next to each other in memory, for many products.
 
         Patches of an image that do not overlap are a reordering of its columns: one
@@ -237,26 +247,26 @@ class Patches:
         return Patches(np.take(self.X, order, axis=1), grid)
 
     @property
-    def n_samples(self):
+    def n_samples(self) -> int:
         """Number of rows n."""
         return len(self.X)
 
     @property
-    def n_patches(self):
+    def n_patches(self) -> int:
         """Number of patches k of a row."""
         return self.grid.n_patches
 
     @property
-    def filter_size(self):
+    def filter_size(self) -> int:
         """Number of entries p of a patch."""
         return self.grid.filter_size
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, int, int]:
         """The triple (n, k, p)."""
         return self.n_samples, self.n_patches, self.filter_size
 
-    def blocks(self, n_filters=1):
+    def blocks(self, n_filters: int = 1) -> Iterator[tuple[slice, np.ndarray]]:
         """Yield slices of rows and their patches, of shape (rows, k, p).
 
         Parameters
@@ -278,7 +288,7 @@ class Patches:
             rows = slice(first, min(first + n_rows, self.n_samples))
             yield rows, self.view[rows].reshape(-1, k, p)
 
-    def responses(self, filters):
+    def responses(self, filters: np.ndarray) -> np.ndarray:
         """Return ``X_j u`` for all patches and filters.
 
         Parameters
@@ -297,7 +307,7 @@ class Patches:
             np.matmul(block, filters, out=out[rows])
         return out
 
-    def stacked(self):
+    def stacked(self) -> np.ndarray:
         """Return a copy of all patches, those of a row one after the other.
 
         Returns
@@ -307,7 +317,7 @@ class Patches:
         """
         return self.view.reshape(-1, self.filter_size)
 
-    def pooled(self, filters, bias=0.0):
+    def pooled(self, filters: np.ndarray, bias: float | np.ndarray = 0.0) -> np.ndarray:
         """Return ``sum_j max(X_j u + b, 0)`` without storing the responses.
 
         Parameters
@@ -330,7 +340,7 @@ class Patches:
             np.sum(values, axis=1, out=out[rows])
         return out
 
-    def adjoint(self, values):
+    def adjoint(self, values: np.ndarray) -> np.ndarray:
         """Return ``sum_j X_j' v_j``, the adjoint of :meth:`responses`.
 
         Parameters
@@ -350,7 +360,7 @@ class Patches:
             out += block.reshape(-1, p).T @ values[rows].reshape(-1, *rest)
         return out
 
-    def combine(self, weights):
+    def combine(self, weights: np.ndarray) -> np.ndarray:
         """Return ``sum_j diag(v_j) X_j``: for each row the sum of its weighted patches.
 
         Parameters
@@ -370,7 +380,7 @@ class Patches:
             out[rows] = np.matmul(part[:, None], block)[:, 0]
         return out
 
-    def gram(self, weights):
+    def gram(self, weights: np.ndarray) -> np.ndarray:
         """Return ``sum_j X_j' diag(v_j) X_j`` for weights that are not negative.
 
         Parameters
@@ -391,12 +401,12 @@ class Patches:
             out += scaled.T @ scaled
         return out
 
-    def mean_square(self):
+    def mean_square(self) -> float:
         """Return the mean square of all entries of all patches."""
         total = 0.0
         for _, block in self.blocks():
             total += float(np.einsum("nkp,nkp->", block, block, dtype=np.float64))
         return total / max(prod(self.shape), 1)
 
-    def _dtype(self, other):
+    def _dtype(self, other: np.ndarray) -> np.dtype:
         return np.result_type(self.X.dtype, other.dtype)

@@ -13,10 +13,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..programs.losses import LOSSES
 from ..programs.program import pool
-from .patches import Patches
+from .patches import Patches, PatchGrid
 
 __all__ = ["Samples", "beyond_rounding", "collect_samples", "without_last_digits"]
 
@@ -69,27 +70,27 @@ class Samples:
     has_bias: bool = False
 
     @property
-    def n_patches(self):
+    def n_patches(self) -> int:
         """Rows of `X` for each target."""
         return len(self.X) // len(self.y)
 
     @property
-    def objective_scale(self):
+    def objective_scale(self) -> float:
         """Factor from objective values here to those in the caller's units."""
         return self.y_scale**2 * self.weight_scale
 
     @property
-    def beta_scale(self):
+    def beta_scale(self) -> float:
         """Factor from penalties here to those in the caller's units."""
         return self.x_scale * self.y_scale * self.weight_scale
 
 
-def largest(values):
+def largest(values: np.ndarray) -> float:
     """Return ``max(abs(values))``; 1 for zeros."""
     return float(np.max(np.abs(values), initial=0.0)) or 1.0
 
 
-def without_last_digits(values):
+def without_last_digits(values: np.ndarray) -> np.ndarray:
     """Return numbers of magnitude up to 1, rounded to multiples of 2^-40, or 1e-12.
 
     Other units of the data move the last digits of normalised numbers, and the
@@ -98,15 +99,21 @@ def without_last_digits(values):
     return np.round(values * _FINEST) / _FINEST
 
 
-def power_of_two(values):
+def power_of_two(values: np.ndarray) -> float:
     """Return the largest power of two not above ``max(abs(values))``; 1 for zeros."""
     largest = float(np.max(np.abs(values), initial=0.0))
     return float(2.0 ** np.floor(np.log2(largest))) if largest > 0 else 1.0
 
 
 def collect_samples(
-    X, y, sample_weight=None, *, fit_intercept=True, grid=None, loss="squared"
-):
+    X: ArrayLike,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    *,
+    fit_intercept: bool = True,
+    grid: PatchGrid | None = None,
+    loss: str = "squared",
+) -> Samples:
     """Merge, weight and scale the rows of a problem.
 
     Parameters
@@ -146,7 +153,7 @@ def collect_samples(
     left = largest(np.bincount(group, weights=weights))
     weights, weight_scale = weights / left, weight_scale * left
     has_labels = LOSSES[loss].has_labels
-    y_offset = 0.0
+    y_offset: float | np.ndarray = 0.0
     if fit_intercept and not has_labels:
         mean = np.average(y, weights=weights, axis=0)
         # Far from zero a mean has lost digits that the deviations from it still have.
@@ -181,7 +188,7 @@ def collect_samples(
     )
 
 
-def beyond_rounding(beta_max, samples):
+def beyond_rounding(beta_max: float, samples: Samples) -> float:
     """Return beta_max, or 0 where the rounding of constant targets explains it.
 
     Parameters
@@ -203,7 +210,9 @@ def beyond_rounding(beta_max, samples):
     return float(beta_max) if beta_max > limit * samples.beta_scale else 0.0
 
 
-def _average_targets(y, weights, group):
+def _average_targets(
+    y: np.ndarray, weights: np.ndarray, group: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, float]:
     """Return mean targets and total weights of groups, and the squares around them."""
     first = np.flatnonzero(np.diff(group, prepend=-1))
     total = np.bincount(group, weights=weights)
@@ -216,12 +225,14 @@ def _average_targets(y, weights, group):
     return mean, total, within
 
 
-def _columns(array):
+def _columns(array: np.ndarray) -> np.ndarray:
     """Return views of the columns of a matrix, or of a vector as the only one."""
     return array.reshape(len(array), -1).T
 
 
-def _merge_equal_samples(X, y, weights):
+def _merge_equal_samples(
+    X: np.ndarray, y: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the distinct pairs of a row and a target, sorted, and their weights.
 
     Each weight is the correctly rounded sum of its pair's weights: that of k
@@ -239,7 +250,7 @@ def _merge_equal_samples(X, y, weights):
     return X[first], y[first], total
 
 
-def _is_new(rows):
+def _is_new(rows: np.ndarray) -> np.ndarray:
     """Return which of some sorted rows differ from the one before."""
     differs = np.any(rows[1:] != rows[:-1], axis=1)
     return np.concatenate([[True], differs])

@@ -1,10 +1,11 @@
 """temporary"""
 from dataclasses import dataclass
-import numpy as np
+
 from ..architectures import ParallelReLU
-from ..solvers import select_backend
 from ..data.samples import Samples
+from ..solvers import select_backend
 from .trainer import Trainer
+
 BLOCK_SOLVERS = {"interior_point": "", "cvxpy": ""}
 @dataclass
 class ThreeLayerTrainer:

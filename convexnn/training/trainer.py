@@ -21,11 +21,11 @@ from ..programs.certificate import Certificate, price_groups
 from ..programs.losses import LOSSES
 from ..programs.program import lengths_of, pool
 from ..programs.row_space import row_space
+from ..search.capping import capped
 from ..search.rough_path import RoughPath
 from ..search.schedule import schedule_of
 from ..solvers import Backend, solve_program
-from ..search.capping import capped
-from ..solvers.driver import cap_width, n_used
+from ..solvers.driver import cap_width
 from ..solvers.history import History
 from ..solvers.registry import select_for_several_outputs
 

@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 #: Losses by their names.
-LOSSES = {
+LOSSES: dict[str, type[Loss]] = {
     "squared": SquaredLoss,
     "huber": HuberLoss,
     "log_loss": LogisticLoss,

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from copy import copy
+from typing import Self
 
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-__all__ = ["Loss", "beside"]
+__all__ = ["Loss", "Offset", "beside"]
+
+#: The intercept of one output, or those of several.
+Offset = float | np.ndarray
 
 
-class Loss:
+class Loss(ABC):
     """What all losses share.
 
     Parameters
@@ -34,26 +39,55 @@ class Loss:
     #: Whether the loss itself has a gradient everywhere.
     is_smooth = True
 
-    def __init__(self, y, weights, *, intercept, constant=0.0):
+    def __init__(
+        self,
+        y: np.ndarray,
+        weights: np.ndarray,
+        *,
+        intercept: bool,
+        constant: float = 0.0,
+    ) -> None:
         self.y = y
         self.weights = weights
         self.intercept = intercept
         self.constant = constant
         self._total = float(weights.sum())
 
-    def evaluate(self, z, near=None):
+    @abstractmethod
+    def offset(self, z: np.ndarray, near: Offset | None = None) -> Offset:
+        """Return the intercept c that minimises the loss at the output z."""
+
+    @abstractmethod
+    def value(self, z: np.ndarray) -> float | np.ndarray:
+        """Return L(z), a float for one output and an array for several."""
+
+    @abstractmethod
+    def dual_point(self, z: np.ndarray) -> np.ndarray:
+        """Return minus the gradient of L at z; it sums to 0 with an intercept."""
+
+    @abstractmethod
+    def evaluate(
+        self, z: np.ndarray, near: Offset | None = None
+    ) -> tuple[float | np.ndarray, np.ndarray, Offset | None]:
         """Return value, dual point and intercept at one output.
 
         `near` is an intercept to start from where it takes a search.
         """
-        offset = self.offset(z, near)
-        return self._value_at(z, offset), self._dual_point_at(z, offset), offset
 
-    def evaluate_at(self, z, offset):
-        """Return value and dual point at one output and a given intercept."""
-        return self._value_at(z, offset), self._dual_point_at(z, offset)
+    @abstractmethod
+    def dual_value(self, v: np.ndarray) -> float:
+        """Return ``-L*(-v)``, the dual objective of a dual point v."""
 
-    def rounded(self):
+    @abstractmethod
+    def majorizer(self) -> Loss:
+        """Return a squared loss whose curvature is nowhere below this one's."""
+
+    @property
+    @abstractmethod
+    def smoothness(self) -> float:
+        """Lipschitz constant of the gradient."""
+
+    def rounded(self) -> Self:
         """Return the loss of targets and weights rounded to single precision.
 
         Descents start from it: a change of units moves the last bits of the targets,
@@ -65,19 +99,11 @@ class Loss:
         other._total = float(other.weights.sum())
         return other
 
-    def value(self, z):
-        """Return L(z), a float for one output and an array for several."""
-        return self._value_at(z, self.offset(z))
-
-    def dual_point(self, z):
-        """Return minus the gradient of L at z; it sums to 0 with an intercept."""
-        return self._dual_point_at(z, self.offset(z))
-
-    def smoothed(self, width):
+    def smoothed(self, width: float) -> Loss:
         """Return a smooth loss near this one: itself, if it is smooth."""
         return self
 
-    def best_scale(self, v, limit):
+    def best_scale(self, v: np.ndarray, limit: float) -> float:
         """Return the t in [0, limit] that maximises ``dual_value(t * v)``."""
         limit = min(limit, self._largest_scale(v))
         if not limit > 0:
@@ -93,12 +119,16 @@ class Loss:
         ).x
         return max((float(found), limit), key=lambda t: self.dual_value(t * v))
 
+    def _largest_scale(self, v: np.ndarray) -> float:
+        """Return the t up to which ``t * v`` is in the domain of the conjugate."""
+        return np.inf
 
-def beside(values, other):
+
+def beside(values: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Return values of the samples with as many axes as some other array has."""
     return values.reshape(values.shape + (1,) * (other.ndim - values.ndim))
 
 
-def _rounded(array):
+def _rounded(array: np.ndarray) -> np.ndarray:
     """Return an array in double precision with the digits of single precision."""
     return array.astype(np.float32).astype(np.float64)

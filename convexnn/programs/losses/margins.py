@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy.special import expit, xlogy
 
-from .loss import beside
+from .loss import Loss, Offset, beside
 from .smooth import ROUNDING, SmoothLoss
 
 __all__ = [
@@ -25,23 +27,27 @@ class MarginLoss(SmoothLoss):
     #: Largest slope, in magnitude.
     _most = np.inf
 
-    def _values(self, f, y):
+    _of_margins: Callable[[np.ndarray], np.ndarray]
+    _slopes_of_margins: Callable[[np.ndarray], np.ndarray]
+    _duals_of_shares: Callable[[np.ndarray], np.ndarray]
+
+    def _values(self, f: np.ndarray, y: np.ndarray) -> np.ndarray:
         return self._of_margins(y * f)
 
-    def _slopes(self, f, y):
+    def _slopes(self, f: np.ndarray, y: np.ndarray) -> np.ndarray:
         return y * self._slopes_of_margins(y * f)
 
-    def _duals(self, v, y):
+    def _duals(self, v: np.ndarray, y: np.ndarray) -> np.ndarray:
         shares = y * v
         inside = (shares >= -ROUNDING) & (shares <= self._most + ROUNDING)
         duals = self._duals_of_shares(np.clip(shares, 0.0, self._most))
         return np.where(inside, duals, -np.inf)
 
-    def _largest_scale(self, v):
+    def _largest_scale(self, v: np.ndarray) -> float:
         largest = float(np.max(self.y * v / beside(self.weights, v)))
         return self._most / largest if largest > 0 else np.inf
 
-    def _bracket(self, f, y):
+    def _bracket(self, f: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return np.min(-1 - f, axis=0), np.max(1 - f, axis=0)
 
 
@@ -51,7 +57,9 @@ class LogisticLoss(MarginLoss):
     _largest_curvature = 0.25
     _most = 1.0
 
-    def evaluate_at(self, z, offset):
+    def evaluate_at(
+        self, z: np.ndarray, offset: Offset
+    ) -> tuple[float | np.ndarray, np.ndarray]:
         """Return value and dual point, which share their exponentials."""
         f, y = self._columns(z + offset)
         margins = y * f
@@ -62,20 +70,20 @@ class LogisticLoss(MarginLoss):
         total = float((self.weights @ values).sum())
         return total + self.constant, duals.reshape(z.shape)
 
-    def _of_margins(self, m):
+    def _of_margins(self, m: np.ndarray) -> np.ndarray:
         return np.logaddexp(0.0, -m)
 
-    def _slopes_of_margins(self, m):
+    def _slopes_of_margins(self, m: np.ndarray) -> np.ndarray:
         return -expit(-m)
 
-    def _curvatures(self, f, y):
+    def _curvatures(self, f: np.ndarray, y: np.ndarray) -> np.ndarray:
         share = expit(f)
         return share * (1 - share)
 
-    def _duals_of_shares(self, a):
+    def _duals_of_shares(self, a: np.ndarray) -> np.ndarray:
         return -xlogy(a, a) - xlogy(1 - a, 1 - a)
 
-    def _bracket(self, f, y):
+    def _bracket(self, f: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         with np.errstate(divide="ignore"):
             odds = np.log(self.weights @ (y > 0)) - np.log(self.weights @ (y < 0))
         return np.min(-f, axis=0) + odds, np.max(-f, axis=0) + odds
@@ -84,16 +92,16 @@ class LogisticLoss(MarginLoss):
 class SquaredHingeLoss(MarginLoss):
     """Half the squared hinge of labels y of -1 and 1: ``max(0, 1 - y f)^2 / 2``."""
 
-    def _of_margins(self, m):
+    def _of_margins(self, m: np.ndarray) -> np.ndarray:
         return 0.5 * np.maximum(1 - m, 0) ** 2
 
-    def _slopes_of_margins(self, m):
+    def _slopes_of_margins(self, m: np.ndarray) -> np.ndarray:
         return -np.maximum(1 - m, 0)
 
-    def _curvatures(self, f, y):
+    def _curvatures(self, f: np.ndarray, y: np.ndarray) -> np.ndarray:
         return (y * f < 1).astype(float)
 
-    def _duals_of_shares(self, a):
+    def _duals_of_shares(self, a: np.ndarray) -> np.ndarray:
         return a - 0.5 * a**2
 
 
@@ -102,26 +110,31 @@ class RoundedHingeLoss(MarginLoss):
 
     _most = 1.0
 
-    def __init__(self, y, weights, *, intercept, constant=0.0, width=1e-3):
+    def __init__(
+        self,
+        y: np.ndarray,
+        weights: np.ndarray,
+        *,
+        intercept: bool,
+        constant: float = 0.0,
+        width: float = 1e-3,
+    ) -> None:
         super().__init__(y, weights, intercept=intercept, constant=constant)
         self.width = width
+        self._largest_curvature = 1 / width
 
-    @property
-    def _largest_curvature(self):
-        return 1 / self.width
-
-    def _of_margins(self, m):
+    def _of_margins(self, m: np.ndarray) -> np.ndarray:
         short = np.clip(1 - m, 0, self.width)
         return np.maximum(1 - m - self.width, 0) + short**2 / (2 * self.width)
 
-    def _slopes_of_margins(self, m):
+    def _slopes_of_margins(self, m: np.ndarray) -> np.ndarray:
         return -np.clip((1 - m) / self.width, 0, 1)
 
-    def _curvatures(self, f, y):
+    def _curvatures(self, f: np.ndarray, y: np.ndarray) -> np.ndarray:
         m = y * f
         return ((m < 1) & (m > 1 - self.width)) / self.width
 
-    def _duals_of_shares(self, a):
+    def _duals_of_shares(self, a: np.ndarray) -> np.ndarray:
         return a - 0.5 * self.width * a**2
 
 
@@ -136,7 +149,7 @@ class HingeLoss(RoundedHingeLoss):
 
     is_smooth = False
 
-    def smoothed(self, width):
+    def smoothed(self, width: float) -> Loss:
         """Return the hinge rounded over a width, at least a thousandth."""
         return RoundedHingeLoss(
             self.y,
@@ -146,8 +159,8 @@ class HingeLoss(RoundedHingeLoss):
             width=max(width, self.width),
         )
 
-    def _of_margins(self, m):
+    def _of_margins(self, m: np.ndarray) -> np.ndarray:
         return np.maximum(1 - m, 0)
 
-    def _duals_of_shares(self, a):
+    def _duals_of_shares(self, a: np.ndarray) -> np.ndarray:
         return a

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import xlogy
 
-from .loss import beside
+from .loss import Offset, beside
 from .smooth import FLAT, INTERCEPT_STEPS, ROUNDING, SmoothLoss
+from .squares import SquaredLoss
 
 __all__ = ["MultinomialLoss"]
 
@@ -28,20 +29,20 @@ class MultinomialLoss(SmoothLoss):
     has_labels = True
     _largest_curvature = 0.5
 
-    def offset(self, z, near=None):
+    def offset(self, z: np.ndarray, near: Offset | None = None) -> Offset:
         """Return the intercepts c that minimise the loss at the output z."""
         if not self.intercept:
             return np.zeros(z.shape[1:])
         z = np.asarray(z, dtype=np.float64)
         if z.ndim == 2:
-            start = np.zeros(z.shape[1]) if near is None else near
+            start = np.zeros(z.shape[1]) if near is None else np.asarray(near)
             return self._minimise(z, start)
         offsets, start = np.empty(z.shape[1:]), np.zeros(z.shape[1])
         for k in range(z.shape[2]):
             start = offsets[:, k] = self._minimise(z[:, :, k], start)
         return offsets
 
-    def dual_value(self, v):
+    def dual_value(self, v: np.ndarray) -> float:
         """Return ``-L*(-v)``: the entropy of the probabilities that v stands for."""
         shares = self.y - v / self.weights[:, None]
         if max(-shares.min(), np.abs(shares.sum(axis=1) - 1).max()) > ROUNDING:
@@ -49,7 +50,7 @@ class MultinomialLoss(SmoothLoss):
         shares = np.maximum(shares, 0.0)
         return float(-self.weights @ xlogy(shares, shares).sum(axis=1)) + self.constant
 
-    def quadratic_model(self, z):
+    def quadratic_model(self, z: np.ndarray) -> SquaredLoss:
         """Return a squared loss that agrees with this one at z in value and gradient.
 
         Its curvature, the same for all outputs of a sample, is a bound on the largest
@@ -58,7 +59,7 @@ class MultinomialLoss(SmoothLoss):
         offset = self.offset(z)
         return self._model(z, offset, self._bounds(z + offset).max(axis=1))
 
-    def outputwise_model(self, z):
+    def outputwise_model(self, z: np.ndarray) -> SquaredLoss:
         """Return the same with a curvature for each output, nowhere below the loss's.
 
         The sums of the sizes of the rows of the loss's Hessian are such curvatures.
@@ -66,28 +67,32 @@ class MultinomialLoss(SmoothLoss):
         offset = self.offset(z)
         return self._model(z, offset, self._bounds(z + offset))
 
-    def evaluate(self, z, near=None):
+    def evaluate(
+        self, z: np.ndarray, near: Offset | None = None
+    ) -> tuple[float | np.ndarray, np.ndarray, Offset | None]:
         """Return value, dual point and intercepts at one output."""
         offset = self.offset(z, near)
         return *self.evaluate_at(z, offset), offset
 
-    def evaluate_at(self, z, offset):
+    def evaluate_at(
+        self, z: np.ndarray, offset: Offset
+    ) -> tuple[float | np.ndarray, np.ndarray]:
         """Return value and dual point, which share their probabilities."""
         value, shares = self._value_and_shares(z + offset)
         return value, self.weights[:, None] * (self.y - shares)
 
-    def _value_at(self, z, offset):
+    def _value_at(self, z: np.ndarray, offset: Offset) -> float | np.ndarray:
         return self._value_and_shares(z + offset)[0]
 
-    def _dual_point_at(self, z, offset):
+    def _dual_point_at(self, z: np.ndarray, offset: Offset) -> np.ndarray:
         shares = self._value_and_shares(z + offset)[1]
         return self.weights[:, None] * (self.y - shares)
 
-    def _bounds(self, f):
+    def _bounds(self, f: np.ndarray) -> np.ndarray:
         shares = self._value_and_shares(f)[1]
         return 2 * shares * (1 - shares)
 
-    def _value_and_shares(self, f):
+    def _value_and_shares(self, f: np.ndarray) -> tuple[float | np.ndarray, np.ndarray]:
         """Return the loss of outputs and their softmax probabilities."""
         f = np.asarray(f, dtype=np.float64)
         shares = f - f.max(axis=1, keepdims=True)
@@ -98,11 +103,11 @@ class MultinomialLoss(SmoothLoss):
         losses = np.log(totals[:, 0]) - chosen
         return self.weights @ losses + self.constant, shares
 
-    def _largest_scale(self, v):
+    def _largest_scale(self, v: np.ndarray) -> float:
         shares = (v / self.weights[:, None] * self.y).max()
         return 1 / float(shares) if shares > 0 else np.inf
 
-    def _minimise(self, z, c):
+    def _minimise(self, z: np.ndarray, c: np.ndarray) -> np.ndarray:
         """Return the best intercepts by Newton steps, shortened until they gain."""
         wanted = self.weights @ self.y
         value, shares = self._value_and_shares(z + c)
@@ -122,7 +127,7 @@ class MultinomialLoss(SmoothLoss):
             length = 1.0
             reached, shares = self._value_and_shares(z + (c + step))
             # The last steps change the value by less than its rounding.
-            allowed = value + 1e-13 * max(abs(value), 1.0)
+            allowed = value + 1e-13 * max(abs(float(value)), 1.0)
             while reached > allowed and length > 1e-10:
                 length *= 0.5
                 reached, shares = self._value_and_shares(z + (c + length * step))
