@@ -68,9 +68,21 @@ class NetworkEstimator(BaseEstimator):
         is_as_wide = len(network.hidden) == n_inputs
         return is_as_wide and network.output.shape[1:] == samples.y.shape[1:]
 
+    def _has_cones(self):
+        """Return whether the patterns of units follow from their weights."""
+        return True
+
     def _has_vector_outputs(self):
-        """Return whether the parameters allow for more outputs than one."""
-        return False
+        """Return whether the parameters allow for more outputs than one.
+
+        Over given cells the program of several is not convex where it has cones.
+        """
+        try:
+            backend = self._backend()
+        except ValueError:
+            return False
+        is_free = isinstance(self.cells, str) and self.cells == "auto"
+        return is_free and bool(backend.search)
 
     def _grid(self):
         return None

@@ -5,13 +5,13 @@ from __future__ import annotations
 from ..checks import StrOptions
 from .base import NetworkClassifier
 from .constraints import CLASSIFICATION, PENALTY_CHOICE
-from .cross_validation import PenaltyChoice
+from .cross_validation import LabelChoice
 from .two_layer import TwoLayerNetworks
 
 __all__ = ["ConvexReLUClassifierCV"]
 
 
-class ConvexReLUClassifierCV(PenaltyChoice, TwoLayerNetworks, NetworkClassifier):
+class ConvexReLUClassifierCV(LabelChoice, TwoLayerNetworks, NetworkClassifier):
     r"""Two-layer ReLU classifier with its penalty chosen by cross-validation.
 
     On the training part of every fold, networks follow one descending path of penalties
@@ -129,7 +129,7 @@ class ConvexReLUClassifierCV(PenaltyChoice, TwoLayerNetworks, NetworkClassifier)
     _parameter_constraints: dict = {
         **PENALTY_CHOICE,
         **CLASSIFICATION,
-        "scoring": [StrOptions({"log_loss", "accuracy"}), None],
+        **LabelChoice._scoring_constraint,
     }
 
     def __init__(
@@ -180,18 +180,3 @@ class ConvexReLUClassifierCV(PenaltyChoice, TwoLayerNetworks, NetworkClassifier)
         self.solver_options = solver_options
         self.verbose = verbose
         self.random_state = random_state
-
-    def _code(self, y, weights):
-        return super()._code(y, weights, scoring=self._judged_by())
-
-    def _judged_by(self):
-        """Return the name of the score, refusing one that the loss does not have."""
-        if self.scoring == "log_loss" and self.loss != "log_loss":
-            raise ValueError(
-                "scoring='log_loss' needs probabilities, which loss='log_loss' alone "
-                f"gives: loss={self.loss!r} allows scoring='accuracy' or None."
-            )
-        return self.scoring or ("log_loss" if self.loss == "log_loss" else "accuracy")
-
-    def _store_errors(self, errors):
-        self.scoring_, self.error_path_ = self._judged_by(), errors

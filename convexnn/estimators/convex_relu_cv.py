@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from .base import NetworkRegressor
 from .constraints import PENALTY_CHOICE, REGRESSION
-from .cross_validation import PenaltyChoice
+from .cross_validation import NumberChoice
 from .two_layer import TwoLayerNetworks
 
 __all__ = ["ConvexReLURegressorCV"]
 
 
-class ConvexReLURegressorCV(PenaltyChoice, TwoLayerNetworks, NetworkRegressor):
+class ConvexReLURegressorCV(NumberChoice, TwoLayerNetworks, NetworkRegressor):
     r"""Two-layer ReLU network with its penalty chosen by cross-validation.
 
     On the training part of every fold, networks follow one descending path of penalties
@@ -193,6 +193,3 @@ class ConvexReLURegressorCV(PenaltyChoice, TwoLayerNetworks, NetworkRegressor):
         self.solver_options = solver_options
         self.verbose = verbose
         self.random_state = random_state
-
-    def _store_errors(self, errors):
-        self.mse_path_ = errors

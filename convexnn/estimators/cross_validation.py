@@ -27,7 +27,7 @@ from ..training.trainer import Trainer
 from .coding import LabelCoding, NumberCoding
 from .notices import warn_of_gaps
 
-__all__ = ["PenaltyChoice"]
+__all__ = ["LabelChoice", "NumberChoice", "PenaltyChoice"]
 
 #: Mean errors within this share of ``sqrt(tol)`` of the smallest are a near tie:
 #: networks within `tol` of the optimum predict equally well up to about that.
@@ -170,7 +170,7 @@ class PenaltyChoice:
         """
         if self.fold_training != "auto":
             return self.fold_training == "certified"
-        return self.activation == "relu" and not self._searches(self._backend())
+        return self._has_cones() and not self._searches(self._backend())
 
     def _searches(self, backend):
         """Return whether a backend searches the cells."""
@@ -284,6 +284,36 @@ class PenaltyChoice:
         if self.selection == "one_se" and n_folds > 1:
             allowed = mean[best] + errors[best].std(ddof=1) / np.sqrt(n_folds)
         return int(np.argmax(mean <= allowed))
+
+
+class NumberChoice(PenaltyChoice):
+    """Keeps mean squared errors, of regressors."""
+
+    def _store_errors(self, errors):
+        self.mse_path_ = errors
+
+
+class LabelChoice(PenaltyChoice):
+    """Keeps log losses or shares of wrong labels, of classifiers: `scoring`."""
+
+    _scoring_constraint: dict = {
+        "scoring": [StrOptions({"log_loss", "accuracy"}), None]
+    }
+
+    def _code(self, y, weights):
+        return super()._code(y, weights, scoring=self._judged_by())
+
+    def _judged_by(self):
+        """Return the name of the score, refusing one that the loss does not have."""
+        if self.scoring == "log_loss" and self.loss != "log_loss":
+            raise ValueError(
+                "scoring='log_loss' needs probabilities, which loss='log_loss' alone "
+                f"gives: loss={self.loss!r} allows scoring='accuracy' or None."
+            )
+        return self.scoring or ("log_loss" if self.loss == "log_loss" else "accuracy")
+
+    def _store_errors(self, errors):
+        self.scoring_, self.error_path_ = self._judged_by(), errors
 
 
 def _within(seconds, work, *args, **kwargs):

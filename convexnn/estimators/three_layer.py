@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from ..checks import all_or_nothing, check_objective, check_range
-from ..networks.three_layer import ThreeLayerNetwork
-from ..solvers.time_limit import time_limit
 from .base import NetworkRegressor
-from .three_layer_base import ThreeLayerNetworks
+from .constraints import NETWORKS, REGRESSION
+from .three_layer_networks import ThreeLayerNetworks
 
 __all__ = ["ThreeLayerConvexRegressor"]
 
@@ -26,7 +22,10 @@ class ThreeLayerConvexRegressor(ThreeLayerNetworks, NetworkRegressor):
 
     a sum over samples with weights :math:`s_i`, over networks of any number of
     sub-networks, each with `n_units` columns in :math:`W_{1k}` (paper [1]_, eq. 4).
-    With ``fit_intercept=False`` it is the paper's problem. In a block, where the
+    With ``fit_intercept=False`` it is the paper's problem. For several targets
+    :math:`w_{3k}` is a vector and its square that of its norm; with ``loss="huber"``
+    the squares are linear beyond `epsilon`, as in
+    :class:`~convexnn.ConvexReLURegressor`. In a block, where the
     activation patterns :math:`D_{1j}` and :math:`D_2` and the signs :math:`I_j` of
     :math:`w_2` are fixed, a sub-network is linear in
     :math:`w_j = W_{1,j} |w_{2,j} w_3|`, and the problem over all blocks b is the convex
@@ -58,6 +57,15 @@ class ThreeLayerConvexRegressor(ThreeLayerNetworks, NetworkRegressor):
         Penalty divided by `beta_max_`, in (0, inf), where `beta` is None, as in
         :class:`~convexnn.ConvexReLURegressor`. One penalty holds for all features: give
         them one scale.
+    loss : {"squared", "huber"}, default="squared"
+        Loss, as above.
+    epsilon : float, default=1.35
+        Residual from which on "huber" is linear, in units of y.
+    solver : {"auto", "active_set", "interior_point", "cvxpy"}, default="auto"
+        "active_set" searches, with ``cells="auto"`` only. The others solve the program
+        over given blocks, and sample them with ``cells="auto"``: "interior_point" is
+        our own, "cvxpy" hands it to Clarabel, which is slower. "auto" is the search
+        for ``cells="auto"``, and otherwise "interior_point".
     cells : {"auto", "sampled", "all"} or array-like, default="auto"
         Blocks that sub-networks may lie in. "auto": any, found while solving.
         "sampled": `n_cells` of them, all patterns of a block read from one random
@@ -71,14 +79,6 @@ class ThreeLayerConvexRegressor(ThreeLayerNetworks, NetworkRegressor):
         Number of sampled blocks, each with both signs of its output; fewer where the
         data has no more. Only ``cells="sampled"``, and solvers of given blocks with
         ``cells="auto"``, use it.
-    solver : {"auto", "active_set", "interior_point", "cvxpy"}, default="auto"
-        "active_set" searches, with ``cells="auto"`` only. The others solve the program
-        over given blocks, and sample them with ``cells="auto"``: "interior_point" is
-        our own, "cvxpy" hands it to Clarabel, which is slower. "auto" is the search
-        for ``cells="auto"``, and otherwise "interior_point".
-    max_subnetworks : int, default=None
-        Largest number of sub-networks. A wider solution is cut to its largest ones,
-        which are then trained again.
     fit_intercept : bool, default=True
         Give every unit of the first layer a bias, penalised like its weights, and the
         output an intercept, which is not penalised.
@@ -86,32 +86,39 @@ class ThreeLayerConvexRegressor(ThreeLayerNetworks, NetworkRegressor):
         Bound on the relative duality gap, (primal - dual) / primal, in [0, 1). It means
         the same for every backend and is computed from the fitted network; after a
         search the dual value is an estimate. About 0.1 is enough for predictions.
-    max_iter, max_seconds, verbose, random_state
-        Of :class:`~convexnn.ConvexReLURegressor`, with blocks for cells; a search makes
-        no more than 20 rounds, and solvers of given blocks do not use `max_iter`.
+    max_iter : int, default=20000
+        Largest number of iterations of the backend, or rounds of a search, which makes
+        no more than 20.
+    max_neurons : int, default=None
+        Largest number of sub-networks. A wider network is cut to its largest ones,
+        which are then trained again.
+    max_seconds, verbose, random_state
+        Of :class:`~convexnn.ConvexReLURegressor`, with blocks for cells.
     warm_start : bool, default=False
         Start from the network of the previous fit, if it has the same kind of units and
         numbers of features and outputs.
+    solver_options : dict, default=None
+        Further options of the backend, as in :class:`~convexnn.ConvexReLURegressor`;
+        for "active_set" `n_starts` is 512 and `width` 100 by default.
 
     Attributes
     ----------
     subnetworks_ : list of tuple (W1, w2, w3)
         First layers of shape (n_features, n_units), or (n_features + 1, n_units) with
         the biases in the last row (`fit_intercept`), of unit Frobenius norm; second
-        layers of shape (n_units,); output weights. The largest come first.
-    n_subnetworks_ : int
+        layers of shape (n_units,); output weights, of shape (n_targets,) for several
+        targets. The largest come first.
+    n_neurons_ : int
         Number of sub-networks.
-    intercept_ : float
+    intercept_ : float or ndarray of shape (n_targets,)
         Output intercept c, 0 without `fit_intercept`.
     network_ : convexnn.networks.three_layer.ThreeLayerNetwork
         The network of these arrays, in the precision of X.
     objective_, certificate_, history_, beta_, n_iter_
-        What is known of it, as in :class:`~convexnn.ConvexReLURegressor`. After a
-        search `certificate_` has a rigorous, looser `bound`, too; `n_neurons` of
-        `history_` counts sub-networks.
-    convex_objective_ : float
-        Value of the convex program at the point that the network was recovered from
-        (Proposition 1): that of the blocks it lies in after a search.
+        What is known of it, as in :class:`~convexnn.ConvexReLURegressor`. The
+        objective is that of the convex program at the point that the network was
+        recovered from (Proposition 1). After a search `certificate_` has a rigorous,
+        looser `bound`, too.
     beta_max_ : float
         Penalty from which on the zero network is optimal: an estimate from below after
         a search, a bound from above over given blocks. 0 for constant targets with an
@@ -138,6 +145,7 @@ class ThreeLayerConvexRegressor(ThreeLayerNetworks, NetworkRegressor):
 
     See Also
     --------
+    ThreeLayerConvexRegressorCV : Chooses beta by cross-validation.
     ConvexReLURegressor : Networks of two layers.
     convexnn.certify : Gap of weights that were trained elsewhere.
     convexnn.programs.counts : Bounds on the number of blocks.
@@ -161,11 +169,18 @@ class ThreeLayerConvexRegressor(ThreeLayerNetworks, NetworkRegressor):
     >>> W1, w2, w3 = model.subnetworks_[0]
     >>> W1.shape, w2.shape, float(np.linalg.norm(W1).round(6))
     ((3, 4), (4,), 1.0)
-    >>> bool(abs(model.objective_ / model.convex_objective_ - 1) < 1e-6)
+    >>> objective = model.network_.objective(X, y, model.beta_)
+    >>> bool(abs(objective / model.objective_ - 1) < 1e-6)
     True
     >>> model.certificate_.scope
     'search'
     """
+
+    _parameter_constraints: dict = {
+        **NETWORKS,
+        **REGRESSION,
+        **ThreeLayerNetworks._n_units_constraint,
+    }
 
     def __init__(
         self,
@@ -173,72 +188,35 @@ class ThreeLayerConvexRegressor(ThreeLayerNetworks, NetworkRegressor):
         *,
         beta=None,
         beta_ratio=0.05,
+        loss="squared",
+        epsilon=1.35,
+        solver="auto",
         cells="auto",
         n_cells=50,
-        solver="auto",
-        max_subnetworks=None,
         fit_intercept=True,
         tol=1e-2,
         max_iter=20_000,
+        max_neurons=None,
         max_seconds=None,
         warm_start=False,
+        solver_options=None,
         verbose=0,
         random_state=None,
     ):
         self.n_units = n_units
         self.beta = beta
         self.beta_ratio = beta_ratio
+        self.loss = loss
+        self.epsilon = epsilon
+        self.solver = solver
         self.cells = cells
         self.n_cells = n_cells
-        self.solver = solver
-        self.max_subnetworks = max_subnetworks
         self.fit_intercept = fit_intercept
         self.tol = tol
         self.max_iter = max_iter
+        self.max_neurons = max_neurons
         self.max_seconds = max_seconds
         self.warm_start = warm_start
+        self.solver_options = solver_options
         self.verbose = verbose
         self.random_state = random_state
-
-    def _fit(self, X, y, sample_weight):
-        with all_or_nothing(self), time_limit(self.max_seconds):
-            solver = self._chosen_solver()
-            X, y, weights = self._check_all(X, y, sample_weight)
-            trainer = self._trainer(X, y, weights, solver)
-            beta = self._penalty(trainer.beta_max())
-            trained = trainer.train(beta, self._previous_network(X.shape[1]))
-            self._warn_of_gap(trained, solver)
-            self._store(trained, X, y, weights, beta)
-        return self
-
-    def _previous_network(self, n_features):
-        """Return the network to start from, if there is one of the right shape."""
-        if not (self.warm_start and getattr(self, "subnetworks_", None)):
-            return None
-        shape = n_features + bool(self.fit_intercept), self.n_units
-        return self.network_ if self.subnetworks_[0][0].shape == shape else None
-
-    @property
-    def network_(self):
-        """The network of the fit, in the precision of X."""
-        has_bias = bool(self.subnetworks_) and (
-            len(self.subnetworks_[0][0]) > self.n_features_in_
-        )
-        return ThreeLayerNetwork(self.subnetworks_, self.intercept_, has_bias)
-
-    def _store(self, trained, X, y, weights, beta):
-        network = trained.network
-        objective = network.objective(X.astype(np.float64), y, beta, weights)
-        check_objective(objective)
-        self.subnetworks_ = [
-            tuple(check_range(layer, X.dtype)[()] for layer in layers)
-            for layers in network.subnetworks
-        ]
-        self.n_subnetworks_ = len(self.subnetworks_)
-        self.intercept_ = check_range(network.intercept, X.dtype)[()]
-        self.objective_ = objective
-        self.convex_objective_ = trained.convex_objective
-        self.certificate_ = trained.certificate
-        self.history_ = trained.history
-        self.beta_, self.beta_max_ = beta, trained.beta_max
-        self.n_iter_ = trained.n_iter

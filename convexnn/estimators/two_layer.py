@@ -58,6 +58,9 @@ class TwoLayerNetworks:
         is_alike = is_gated == (self.activation == "gated_relu")
         return is_alike and super()._may_start(network, samples)
 
+    def _has_cones(self):
+        return self._architecture().has_cones
+
     def _has_vector_outputs(self):
         """Return whether the parameters allow for more outputs than one.
 
