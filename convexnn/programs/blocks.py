@@ -462,6 +462,5 @@ def certify_blocks(program, output, primal, multipliers=None):
     threshold = program.beta if multipliers is None else 0.0
     largest = price_blocks(program, v, multipliers, threshold=threshold)
     largest = float(largest.max(initial=0.0))
-    limit = program.beta / largest if largest > 0 else np.inf
-    dual = loss.dual_value(loss.best_scale(v, limit) * v)
+    dual = loss.bound(v, program.beta, largest)
     return Certificate(float(primal), dual, program.blocks.scope)

@@ -260,7 +260,5 @@ def certify(program, U, *, wanted=1, multipliers=None, cache=None):
         multipliers=multipliers,
         cache=cache,
     )
-    limit = program.beta / prices.largest if prices.largest > 0 else np.inf
-    scale = program.loss.best_scale(v, limit)
-    dual = program.loss.dual_value(scale * v)
+    dual = program.loss.bound(v, program.beta, prices.largest)
     return U, Certificate(primal, dual, program.cells.scope), prices

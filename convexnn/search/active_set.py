@@ -421,8 +421,7 @@ class _Search:
         self.is_proved = True
 
     def _dual_value(self, v, price):
-        limit = self.beta / price if price > 0 else np.inf
-        return self.loss.dual_value(self.loss.best_scale(v, limit) * v)
+        return self.loss.bound(v, self.beta, price)
 
     def improve(self, units):
         """Make one round: bring in the new directions, polish or descend."""

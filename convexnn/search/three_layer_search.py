@@ -341,8 +341,7 @@ class _Search:
 
     def bound_by(self, v, largest, is_known=False):
         """Take the bound of a dual point of some price, if it is the best."""
-        limit = self.beta / largest if largest > 0 else np.inf
-        dual = self.loss.dual_value(self.loss.best_scale(v, limit) * v)
+        dual = self.loss.bound(v, self.beta, largest)
         if is_known or dual > self.dual:
             self.dual, self.dual_point, self.largest = dual, v, largest
 
@@ -471,9 +470,8 @@ class _Search:
         dual = max(self.dual, 0.0)
         self.clock.record(primal, dual, len(best))
         v = self.dual_point
-        limit = self.architecture.price_bound(self.X, v)
-        limit = self.beta / limit if limit > 0 else np.inf
-        bound = self.loss.dual_value(self.loss.best_scale(v, limit) * v)
+        price = self.architecture.price_bound(self.X, v)
+        bound = self.loss.bound(v, self.beta, price)
         certificate = Certificate(
             *(primal, min(dual, primal), "search"),
             is_capped=is_capped,

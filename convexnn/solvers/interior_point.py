@@ -184,9 +184,8 @@ class _CentralPath:
         primal = float(loss.value(self.output)) + program.penalty(self.U)
         shifted = self.correlations + self._pull_back(self.multipliers)
         price = np.linalg.norm(shifted, axis=0).max()
-        limit = self.beta / price if price > 0 else np.inf
-        scale = loss.best_scale(self.theta, limit)
-        return (primal - loss.dual_value(scale * self.theta)) / primal
+        dual = loss.bound(self.theta, self.beta, price)
+        return (primal - dual) / primal
 
     def advance(self):
         """Take one predictor-corrector step."""

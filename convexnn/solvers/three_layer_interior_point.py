@@ -304,9 +304,8 @@ class _CentralPath:
         self.primal = primal
         shifted = self.correlations + self.maps.pull_back(*self.multipliers)
         price = np.linalg.norm(shifted, axis=2).max()
-        limit = self.beta / price if price > 0 else np.inf
-        scale = loss.best_scale(self.theta, limit)
-        self.gap = (primal - loss.dual_value(scale * self.theta)) / primal
+        dual = loss.bound(self.theta, self.beta, price)
+        self.gap = (primal - dual) / primal
         return self.gap
 
     def advance(self):

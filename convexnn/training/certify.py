@@ -152,8 +152,7 @@ def _estimate(units, X, loss, beta, primal, random_state):
     v = loss.dual_point(units.output(X))
     pricer = SubNetworkPricer(architecture, X, _STARTS, random_state)
     prices = pricer.price(v, units).largest, architecture.price_bound(X, v)
-    limits = [beta / price if price > 0 else np.inf for price in prices]
-    dual, bound = (loss.dual_value(loss.best_scale(v, t) * v) for t in limits)
+    dual, bound = (loss.bound(v, beta, price) for price in prices)
     return Certificate(primal, dual, "search", n_starts=_STARTS, bound=bound)
 
 
