@@ -2,6 +2,8 @@
 
 An architecture offers
 
+- ``features``: what a solver has to know of its programs, a set of names of
+  :data:`~convexnn.programs.program.FEATURES`;
 - ``atoms(X, directions)``: the outputs of units on the unit ball;
 - ``correlate(X, v, directions, widths)``, ``spread(X, directions)``,
   ``ascend_cells(X, v, direction)``, ``heads(X, v, directions, signs)``,

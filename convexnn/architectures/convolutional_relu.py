@@ -32,6 +32,7 @@ class ConvolutionalReLU(ReLU):
     grid: PatchGrid
 
     name = "convolutional_relu"
+    features = frozenset({"cones", "patches"})
 
     @property
     def n_patches(self):

@@ -26,6 +26,7 @@ class GatedReLU:
     """
 
     name = "gated_relu"
+    features = frozenset()
     has_cones = False
 
     def atoms(self, X, directions, gates):

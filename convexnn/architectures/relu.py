@@ -33,6 +33,7 @@ class ReLU:
     """
 
     name = "relu"
+    features = frozenset({"cones"})
     has_cones = True
 
     def atoms(self, X, directions):

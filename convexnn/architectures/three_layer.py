@@ -80,6 +80,7 @@ class ThreeLayerReLU:
     rounding: Callable = rounded
 
     name = "three_layer"
+    features = frozenset({"cones", "coupled_cones"})
     has_cones = True
 
     def directions(self, groups, inner):

@@ -22,6 +22,7 @@ class VectorGatedReLU(GatedReLU):
     """
 
     name = "vector_gated_relu"
+    features = frozenset({"nuclear_norms"})
 
     def program(self, X, loss, beta, cells):
         """Return the program of the nuclear norms of the cells' matrices."""

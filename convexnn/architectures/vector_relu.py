@@ -30,6 +30,7 @@ class VectorReLU(ReLU):
     """
 
     name = "vector_relu"
+    features = frozenset({"cones", "several_outputs"})
 
     def correlate(self, X, v, directions, widths=None):
         """Return ``norm2(v' (X u)_+)`` for each column u, and its gradient.

@@ -464,7 +464,9 @@ class ConvexCNNRegressor(
                 f"{self.beta!r}."
             )
         architecture = ConvolutionalReLU(self._grid())
-        backend = select_backend(self.solver, architecture.name)
+        backend = select_backend(
+            self.solver, architecture.features, subject="formulation='global'"
+        )
         trainer = Trainer(
             collect_samples(
                 *(X, y, weights),

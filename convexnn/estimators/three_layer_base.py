@@ -7,10 +7,12 @@ import warnings
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 
+from ..architectures.three_layer import ThreeLayerReLU
 from ..checks import TRAINING_CONSTRAINTS, Integral, Interval, StrOptions
 from ..data.samples import collect_samples
+from ..solvers import available_backends
 from ..solvers.time_limit import OUT_OF_TIME
-from ..training.three_layer_trainer import BLOCK_SOLVERS, ThreeLayerTrainer
+from ..training.three_layer_trainer import ThreeLayerTrainer
 from .limit import LIMIT_CONSTRAINTS, warn_of_time
 from .penalty import PENALTY_CONSTRAINTS, chosen_penalty
 
@@ -25,7 +27,11 @@ class ThreeLayerEstimator(BaseEstimator):
         **PENALTY_CONSTRAINTS,
         **LIMIT_CONSTRAINTS,
         "cells": TRAINING_CONSTRAINTS["cells"],
-        "solver": [StrOptions({"auto", "active_set", *BLOCK_SOLVERS})],
+        "solver": [
+            StrOptions(
+                {"auto", "active_set", *available_backends(ThreeLayerReLU.features)}
+            )
+        ],
         "max_subnetworks": [Interval(Integral, 1, None, closed="left"), None],
         "warm_start": ["boolean"],
         **{
@@ -43,15 +49,19 @@ class ThreeLayerEstimator(BaseEstimator):
         tags.input_tags.sparse = True
         return tags
 
+    @staticmethod
+    def _block_solvers():
+        return available_backends(ThreeLayerReLU.features)
+
     def _chosen_solver(self):
         """Return the solver to use, refusing one that cannot do what is asked."""
         is_listed = not isinstance(self.cells, str)
         is_free = not is_listed and self.cells == "auto"
         if self.solver == "auto":
-            return "active_set" if is_free else next(iter(BLOCK_SOLVERS))
+            return "active_set" if is_free else self._block_solvers()[0]
         if self.solver == "active_set" and not is_free:
             given = "an array" if is_listed else repr(self.cells)
-            allowed = ", ".join(map(repr, BLOCK_SOLVERS))
+            allowed = ", ".join(map(repr, self._block_solvers()))
             raise ValueError(
                 f"solver='active_set' finds the cells itself, got cells={given}."
                 f" Allowed: cells='auto', or solver='auto', {allowed}."

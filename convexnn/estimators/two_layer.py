@@ -93,14 +93,19 @@ class TwoLayerEstimator(BaseEstimator):
             backend = self._backend()
         except ValueError:
             return False
-        form = SEVERAL_OUTPUTS[self.activation].name
-        if not (backend.is_default or form in backend.expresses):
+        form = SEVERAL_OUTPUTS[self.activation]
+        if not (backend.is_default or backend.can(form.features)):
             return False
         is_free = isinstance(self.cells, str) and self.cells == "auto"
         return is_free or self.activation == "gated_relu"
 
     def _backend(self):
-        return select_backend(self.solver, self.activation, self.solver_options or ())
+        return select_backend(
+            self.solver,
+            ARCHITECTURES[self.activation].features,
+            self.solver_options or (),
+            subject=f"activation={self.activation!r}",
+        )
 
     def _check_all(self, X, y, sample_weight):
         """Return inputs, what is to be predicted, and weights, validated."""

@@ -21,10 +21,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.optimize import minimize
 
-from ..programs.blocks import BlockProgram, Blocks
+from ..programs.blocks import Blocks
 from ..programs.certificate import Certificate
+from ..programs.parallel import ParallelProgram
 from ..solvers.history import Clock, History
-from ..solvers.solution import SolverError
+from ..solvers.interior_point import solve
 from ..solvers.time_limit import OUT_OF_TIME, is_out_of_time
 from .climbing import maxima_at
 from .three_layer_descent import SubNetworks, descend, random_subnetworks
@@ -77,6 +78,9 @@ _AFFORDABLE = 2e6
 #: Relative gap of a polish and its most steps: cells of trained networks are narrow, so
 #: that the last digits cost more than they gain.
 _POLISHED = {"tol": 1e-5, "max_iter": 60}
+
+#: Paths, of as many steps as one may take, for a loss other than squares.
+_MODELS = 20
 
 #: Share of the largest sub-network below which another is not worth a polish.
 _DUST = 1e-6
@@ -438,14 +442,12 @@ class _Search:
         size = len(self.X) * n_subnetworks * (m + 1) * d
         if not 0 < size <= _AFFORDABLE or is_out_of_time():
             return units
-        from ..solvers.three_layer_interior_point import solve
-
         blocks = Blocks.of(self.X, units)
-        try:
-            program = BlockProgram(self.X, self.loss, self.beta, blocks)
-            W = solve(program, start=units.groups, **_POLISHED).W
-        except SolverError:
-            return units
+        program = ParallelProgram(self.X, self.loss, self.beta, blocks)
+        start, limits = units.groups.reshape(d, -1), dict(_POLISHED)
+        if not self.loss.is_quadratic:
+            limits["max_iter"] *= _MODELS
+        W = solve(program, start=start, **limits).U.reshape(units.groups.shape)
         polished = SubNetworks(W, blocks.inner, blocks.sign).without_zeros()
         v = self.loss.dual_point(polished.output(self.X))
         self.bound_by(v, self.pricer.price(v, polished).largest)

@@ -12,22 +12,21 @@ from threadpoolctl import threadpool_limits
 from ..architectures.three_layer import ThreeLayerReLU
 from ..networks.network import ReLUNetwork, network_of
 from ..networks.three_layer import ThreeLayerNetwork
-from ..programs.blocks import (
-    BlockProgram,
-    Blocks,
-    certify_blocks,
-    enumerate_blocks,
-    sample_blocks,
-)
+from ..programs.blocks import Blocks, enumerate_blocks, sample_blocks
 from ..programs.certificate import Certificate
 from ..programs.losses import SquaredLoss
+from ..programs.parallel import ParallelProgram
 from ..search.three_layer_descent import SubNetworks
 from ..search.three_layer_pricer import SubNetworkPricer
+from ..solvers import select_backend, solve_program
 
 __all__ = ["certify"]
 
 #: Directions that the estimate climbs from.
 _STARTS = 2048
+
+#: Relative gap to which programs over listed blocks are solved, and most steps.
+_ACCURACY, _STEPS = 1e-7, 400
 
 
 def certify(
@@ -158,20 +157,15 @@ def _estimate(units, X, loss, beta, primal, random_state):
 
 def _listed(units, X, loss, beta, cells, n_cells, random_state):
     """Return the dual value of the program over listed blocks, and its scope."""
-    from ..solvers.three_layer_interior_point import solve
-
     m = units.inner.shape[1]
     if cells == "all":
         blocks = enumerate_blocks(X, m)
     else:
         sampled = sample_blocks(X, m, n_cells, random_state)
         blocks = Blocks.of(X, units.without_zeros()).joined(sampled)
-    program = BlockProgram(X, loss, beta, blocks)
-    solution = solve(program)
-    found = certify_blocks(
-        *(program, program.output(solution.W), program.objective(solution.W)),
-        solution.multipliers,
-    )
+    program = ParallelProgram(X, loss, beta, blocks)
+    backend = select_backend("auto", program.features)
+    found = solve_program(program, backend, tol=_ACCURACY, max_iter=_STEPS).certificate
     return found.dual, found.scope
 
 

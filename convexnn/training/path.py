@@ -219,7 +219,12 @@ def relu_path(
     >>> bool((path.objectives[1:] < path.objectives[:-1]).all())
     True
     """
-    backend = select_backend(solver, activation, solver_options or ())
+    backend = select_backend(
+        solver,
+        ARCHITECTURES[activation].features,
+        solver_options or (),
+        subject=f"activation={activation!r}",
+    )
     X, y = check_samples(None, X, y, multi_output=True)
     weights = check_weights(sample_weight, X)
     trainer = Trainer(
@@ -415,7 +420,7 @@ def beta_grid(
     check_consistent_length(X, y)
     trainer = Trainer(
         collect_samples(X, y, fit_intercept=fit_intercept),
-        select_backend(solver, activation),
+        select_backend(solver, ARCHITECTURES[activation].features),
         architecture=ARCHITECTURES[activation],
         cells=cells,
         n_cells=n_cells,

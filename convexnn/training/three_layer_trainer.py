@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from importlib import import_module
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -15,40 +14,25 @@ from ..checks import check_block_gates, check_objective, check_penalty
 from ..data.samples import Samples
 from ..estimators.penalty import beyond_rounding
 from ..networks.three_layer import ThreeLayerNetwork
-from ..programs.blocks import (
-    BlockProgram,
-    Blocks,
-    certify_blocks,
-    enumerate_blocks,
-    given_blocks,
-    price_blocks,
-    sample_blocks,
-)
-from ..programs.certificate import Certificate
+from ..programs.blocks import Blocks, enumerate_blocks, given_blocks, sample_blocks
+from ..programs.certificate import Certificate, price_groups
 from ..programs.losses import LOSSES
+from ..programs.parallel import ParallelProgram
 from ..search.three_layer_descent import SubNetworks
 from ..search.three_layer_search import price_zero, search
-from ..solvers.history import Clock, History
-from ..solvers.solution import BlockSolution
-from ..solvers.time_limit import is_out_of_time
+from ..solvers import select_backend, solve_program
+from ..solvers.driver import cap_width
+from ..solvers.history import History
 
-__all__ = ["BLOCK_SOLVERS", "ThreeLayerTrainer", "TrainedThreeLayer"]
-
-#: Solvers of the program over given blocks, the preferred one first, and where their
-#: functions `solve` are, imported on first use: cvxpy takes seconds.
-BLOCK_SOLVERS = {
-    "interior_point": "three_layer_interior_point",
-    "cvxpy": "three_layer_cvxpy",
-}
+__all__ = ["ThreeLayerTrainer", "TrainedThreeLayer"]
 
 #: Largest relative gap that solvers of given blocks leave, whatever the tolerance: the
 #: last digits cost few steps, and tell sub-networks of no use from small ones.
 _ACCURACY = 1e-7
 
-#: Share of the largest sub-network below which one is left out, if the objective bears
-#: it: conic solvers leave no exact zeros.
-_DUST = 1e-6
-_BEARABLE = 1e-7
+#: Their most steps: beyond twice those of a path it is models of the loss that take
+#: them.
+_MOST_STEPS = 4000
 
 
 @dataclass(frozen=True)
@@ -96,8 +80,8 @@ class ThreeLayerTrainer:
     ----------
     samples : Samples
         From :func:`~convexnn.data.samples.collect_samples`.
-    solver : {"active_set", "interior_point", "cvxpy"}
-        How.
+    solver : str
+        "active_set" to search, or the name of a backend of coupled cones, or "auto".
     n_units, cells, n_cells, max_subnetworks, tol, max_iter, verbose, random_state
         Of :class:`~convexnn.ThreeLayerConvexRegressor`.
     loss : str, default="squared"
@@ -178,9 +162,8 @@ class ThreeLayerTrainer:
     def _block_price(self):
         """A bound from above on the price of the zero network over listed blocks."""
         X, loss = self.samples.X, self._loss
-        program = BlockProgram(X, loss, 0.0, self._blocks)
-        prices = price_blocks(program, loss.dual_point(np.zeros(len(X))))
-        return float(prices.max(initial=0.0))
+        program = ParallelProgram(X, loss, 0.0, self._blocks)
+        return price_groups(program, loss.dual_point(np.zeros(len(X)))).largest
 
     @cached_property
     def _loss(self):
@@ -207,7 +190,7 @@ class ThreeLayerTrainer:
             verbose=int(self.verbose),
         )
         units = found.subnetworks
-        program = BlockProgram(
+        program = ParallelProgram(
             *(self.samples.X, loss, beta), Blocks.of(self.samples.X, units)
         )
         return self._trained(
@@ -220,49 +203,31 @@ class ThreeLayerTrainer:
     def _solve(self, beta):
         """Solve the program over listed blocks."""
         X, loss = self.samples.X, self._loss
-        clock = Clock()
-        blocks = self._blocks
-        program = BlockProgram(X, loss, beta, blocks)
-        solution = self._solved(program)
-        units = SubNetworks(solution.W, blocks.inner, blocks.sign)
-        certificate = certify_blocks(
-            *(program, units.output(X), units.value(X, loss, beta)),
-            solution.multipliers,
-        )
-        kept = self._worth_keeping(units, loss, beta)
-        primal = units.take(kept).value(X, loss, beta)
-        gap = Certificate(primal, certificate.dual, blocks.scope).relative_gap
-        limit = self.max_subnetworks
-        is_capped = limit is not None and len(kept) > limit
-        if is_capped:
-            kept = kept[np.argsort(-units.norms[kept], kind="stable")[:limit]]
-        program = BlockProgram(X, loss, beta, blocks.take(kept))
-        W = solution.W[:, kept]
-        units = SubNetworks(W, program.blocks.inner, program.blocks.sign)
-        if is_capped and not is_out_of_time():
-            again = replace(units, groups=self._solved(program).W)
-            if again.value(X, loss, beta) < units.value(X, loss, beta):
-                units = again
-        primal = units.value(X, loss, beta)
-        certificate = Certificate(
-            *(primal, min(certificate.dual, primal), blocks.scope),
-            is_capped=is_capped,
-        )
-        clock.record(primal, certificate.dual, len(kept))
+        program = ParallelProgram(X, loss, beta, self._blocks)
+        settings = {
+            "tol": min(self.tol, _ACCURACY),
+            "max_iter": _MOST_STEPS,
+            "verbose": int(self.verbose),
+        }
+        backend = select_backend(self.solver, program.features)
+        point = solve_program(program, backend, **settings)
+        gap = point.certificate.relative_gap
+        if self.max_subnetworks is not None:
+            limit = self.max_subnetworks
+            point = cap_width(program, point, backend, limit, **settings)
+        kept = np.flatnonzero(program.sizes(point.U))
+        blocks = program.blocks.take(kept)
+        groups = point.U[:, program.groups_of(kept)]
+        groups = groups.reshape(len(X.T), *blocks.inner.shape)
         return self._trained(
-            *(program, units, certificate, clock.history()),
-            n_iter=max(solution.n_iter, 1),
-            status=solution.status,
+            program.restrict(kept),
+            SubNetworks(groups, blocks.inner, blocks.sign),
+            point.certificate,
+            point.history,
+            n_iter=point.n_iter,
+            status=point.status,
             gap=gap,
         )
-
-    def _solved(self, program):
-        """Return what the solver of given blocks makes of a program."""
-        if self._block_price <= program.beta:
-            return BlockSolution.zero(program, "the zero network is optimal")
-        module = import_module(f"..solvers.{BLOCK_SOLVERS[self.solver]}", __package__)
-        tol = min(self.tol, _ACCURACY)
-        return module.solve(program, tol=tol, verbose=int(self.verbose))
 
     @cached_property
     def _blocks(self):
@@ -277,19 +242,6 @@ class ThreeLayerTrainer:
         random_state = check_random_state(self.random_state)
         return sample_blocks(X, self.n_units, self.n_cells, random_state)
 
-    def _worth_keeping(self, units, loss, beta):
-        """Return the sub-networks without which the objective would rise."""
-        X, norms = self.samples.X, units.norms
-        largest = norms.max(initial=0.0)
-        everything = np.flatnonzero(norms > 0)
-        value = units.value(X, loss, beta)
-        kept = np.flatnonzero(norms > _DUST * largest)
-        # The zero network beats what a solver leaves of it.
-        for chosen in (np.zeros(0, dtype=int), kept):
-            if units.take(chosen).value(X, loss, beta) <= value * (1 + _BEARABLE):
-                return chosen
-        return everything
-
     def _trained(self, program, units, certificate, history, *, n_iter, status, gap):
         """Return a network with its values in the caller's units."""
         samples = self.samples
@@ -300,7 +252,8 @@ class ThreeLayerTrainer:
             network=ThreeLayerNetwork.recover(
                 *(units.groups, units.inner, units.sign, samples, offset)
             ),
-            convex_objective=program.objective(units.groups) * scale,
+            convex_objective=program.objective(units.groups.reshape(program.shape))
+            * scale,
             certificate=certificate.in_units(scale),
             history=history.in_units(scale),
             beta_max=self.beta_max(),

@@ -25,10 +25,9 @@ from ..programs.losses import LOSSES
 from ..programs.program import heads_of, lengths_of, pool
 from ..programs.row_space import row_space
 from ..search.rough_path import N_UNITS, RoughPath
-from ..solvers import Backend, solve_program
+from ..solvers import Backend, select_backend, solve_program
 from ..solvers.driver import cap_width
 from ..solvers.history import History
-from ..solvers.registry import select_for_several_outputs
 
 __all__ = ["RoughNetwork", "Trained", "Trainer"]
 
@@ -130,7 +129,7 @@ class Trainer:
     >>> from convexnn.solvers import select_backend
     >>> from convexnn.training.trainer import Trainer
     >>> samples = collect_samples(*load_diabetes(return_X_y=True))
-    >>> trainer = Trainer(samples, select_backend("fista", "relu"), n_cells=10)
+    >>> trainer = Trainer(samples, select_backend("fista", {"cones"}), n_cells=10)
     >>> trained = trainer.train(0.5 * trainer.beta_max())
     >>> trained.network.n_neurons > 0, trained.gap <= 1e-3
     (True, True)
@@ -283,10 +282,11 @@ class Trainer:
         """The backend, or for several outputs what it stands for there."""
         if self.samples.y.ndim == 1:
             return self.backend
-        return select_for_several_outputs(
-            self.backend,
-            self.architecture.name,
-            self._form.name,
+        return select_backend(
+            "auto" if self.backend.is_default else self.backend.name,
+            self._form.features,
+            subject=f"activation={self.architecture.name!r} with several outputs (y "
+            "with several columns, or more than two classes)",
             by_gradients=self._loss.is_smooth and not self._loss.is_quadratic,
         )
 
@@ -332,7 +332,7 @@ class Trainer:
 
     def _solve(self, beta, start, known):
         """Solve the program over the listed cells."""
-        if self._form.name == "vector_relu":
+        if "several_outputs" in self._form.features:
             raise ValueError(
                 "y with several columns (targets, or more than two classes) needs "
                 "cells='auto' with activation='relu': within a cell its program is not "

@@ -35,7 +35,7 @@ def teacher():
 def trainer_of(X, y, *, loss="squared", activation="relu"):
     return Trainer(
         collect_samples(X, y, loss=loss),
-        select_backend("auto", activation),
+        select_backend("auto", ARCHITECTURES[activation].features),
         architecture=ARCHITECTURES[activation],
         loss=loss,
         epsilon=1.35,
