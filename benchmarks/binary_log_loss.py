@@ -61,7 +61,7 @@ def search(X, y, share):
     """Return beta, objective, gap, number of neurons and CPU seconds of our fit."""
     trainer = Trainer(
         collect_samples(X, y, loss="log_loss"),
-        select_backend("auto", "relu"),
+        select_backend("auto", {"cones"}),
         loss="log_loss",
     )
     beta = share * trainer.beta_max()

@@ -13,7 +13,9 @@ from .estimators import (
     ConvexReLURegressor,
     ConvexReLURegressorCV,
     ThreeLayerConvexClassifier,
+    ThreeLayerConvexClassifierCV,
     ThreeLayerConvexRegressor,
+    ThreeLayerConvexRegressorCV,
     relu_path,
 )
 from .training.certify import certify
@@ -26,7 +28,9 @@ __all__ = [
     "ConvexReLURegressor",
     "ConvexReLURegressorCV",
     "ThreeLayerConvexClassifier",
+    "ThreeLayerConvexClassifierCV",
     "ThreeLayerConvexRegressor",
+    "ThreeLayerConvexRegressorCV",
     "__version__",
     "certify",
     "relu_path",

@@ -30,8 +30,11 @@ class Architecture(ABC):
 
     Attributes
     ----------
-    name : str
-        Name for users.
+    words : str
+        What it is called in messages.
+    features : frozenset of str
+        What a solver has to know of its programs of one output: names of
+        :data:`~convexnn.programs.program.FEATURES`.
     has_cones : bool
         Whether the patterns of a unit follow from its direction, so that its program
         has cones and cells can be searched.
@@ -44,11 +47,16 @@ class Architecture(ABC):
         Pre-activations that are worked on at once.
     """
 
-    name: str
+    words: str
+    features = frozenset({"cones"})
     has_cones = True
     degree = 1
     n_first = 1
     block = 2**19
+
+    def features_for(self, y):
+        """Return the features of programs for targets of one output or several."""
+        return self.features if y.ndim == 1 else self.features | {"several_outputs"}
 
     # What an architecture has to say ---------------------------------------------
 

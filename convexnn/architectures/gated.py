@@ -42,13 +42,19 @@ class GatedReLU(ReLU):
         Units behind each of these gates.
     """
 
-    name = "gated_relu"
+    words = "activation='gated_relu'"
+    features = frozenset()
+    features = frozenset()
     has_cones = False
 
     def __init__(self, cells=None, repeats=1):
         if cells is not None:
             self.gates = np.repeat(cells.gates, repeats, axis=1)
             self.patterns = np.repeat(cells.patterns, repeats, axis=1)
+
+    def features_for(self, y):
+        """Return the features of programs: nuclear norms for several outputs."""
+        return self.features if y.ndim == 1 else frozenset({"nuclear_norms"})
 
     def opened(self, cells, repeats=1):
         """Return the architecture with the gates of some cells, to descend with."""

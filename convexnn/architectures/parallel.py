@@ -13,12 +13,12 @@ import numpy as np
 
 from ..networks.three_layer import ThreeLayerNetwork
 from ..programs.blocks import (
-    BlockProgram,
     Blocks,
     enumerate_blocks,
     given_blocks,
     sample_blocks,
 )
+from ..programs.parallel import ParallelProgram
 from .base import Architecture
 from .bounds import three_layer_price_bound
 from .rectifiers import parabolic
@@ -52,7 +52,8 @@ class ParallelReLU(Architecture):
 
     n_units: int
 
-    name = "three_layer"
+    words = "three-layer networks"
+    features = frozenset({"cones", "coupled_cones"})
     degree = 2
     block = 2**17
 
@@ -72,6 +73,11 @@ class ParallelReLU(Architecture):
         d = len(directions) // m - 1
         return directions[:-m].reshape(d, m, directions.shape[1]), directions[-m:]
 
+    def _joined(self, first, second):
+        """Return directions of their layers."""
+        d, m, n = first.shape
+        return np.concatenate([first.reshape(d * m, n), second])
+
     def forward(self, X, directions, widths=None, rectifier=parabolic):
         """Return ``((X U)_+ u)_+`` for each direction, and what gives derivatives.
 
@@ -82,7 +88,9 @@ class ParallelReLU(Architecture):
         if widths is not None:
             of_first, of_second = widths[:, :-1].T.reshape(-1), widths[:, -1]
         inner, slopes = rectifier(X @ _flat(first), of_first)
-        inner, slopes = (each.reshape(len(X), *second.shape) for each in (inner, slopes))
+        inner, slopes = (
+            each.reshape(len(X), *second.shape) for each in (inner, slopes)
+        )
         values, outer = rectifier(np.einsum("ijk,jk->ik", inner, second), of_second)
 
         def pull(W):
@@ -90,7 +98,9 @@ class ParallelReLU(Architecture):
             by_second = np.einsum("ijk,ik->jk", inner, pulled)
             np.multiply(slopes, second, out=slopes)
             np.multiply(slopes, pulled[:, None], out=slopes)
-            by_first = (X.T @ _flat(slopes)).reshape(len(first) * self.n_units, second.shape[1])
+            by_first = (X.T @ _flat(slopes)).reshape(
+                len(first) * self.n_units, second.shape[1]
+            )
             return np.concatenate([by_first, by_second])
 
         return values, pull
@@ -147,7 +157,9 @@ class ParallelReLU(Architecture):
         used = shares > _TINY * max(shares.max(initial=0.0), 1e-300)
         # Of empty hidden units the sign is kept.
         root = np.sqrt(np.maximum(norms[:, used], 1e-30))
-        first = (groups[:, :, used] / root).reshape(len(groups) * self.n_units, root.shape[1])
+        first = (groups[:, :, used] / root).reshape(
+            len(groups) * self.n_units, root.shape[1]
+        )
         return Units(np.concatenate([first, inner[:, used] * root]), heads[used])
 
     def norms(self, units):
@@ -277,7 +289,7 @@ class ParallelReLU(Architecture):
 
     def program(self, X, loss, beta, patterns):
         """Return the program over some blocks, with two families of cones."""
-        return BlockProgram(X, loss, beta, patterns)
+        return ParallelProgram(X, loss, beta, patterns)
 
     def _blocks(self, X, units):
         groups = self.groups(units).transpose(0, 2, 1)
@@ -294,7 +306,7 @@ class ParallelReLU(Architecture):
 
         Returns
         -------
-        program : BlockProgram
+        program : ParallelProgram
             The program, one block a unit.
         U : ndarray
             The point.
@@ -304,7 +316,7 @@ class ParallelReLU(Architecture):
             units = units.joined(idle)
             nothing = np.zeros((len(groups), len(idle), self.n_units))
             groups = np.concatenate([groups, nothing], axis=1)
-        program = BlockProgram(X, loss, beta, self._blocks(X, units))
+        program = ParallelProgram(X, loss, beta, self._blocks(X, units))
         return program, groups.reshape(program.shape)
 
     def units_at(self, program, U):

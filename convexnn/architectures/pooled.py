@@ -31,7 +31,9 @@ class ConvolutionalReLU(ReLU):
 
     grid: PatchGrid
 
-    name = "convolutional_relu"
+    words = "formulation='global'"
+    features = frozenset({"cones", "patches"})
+    features = frozenset({"cones", "patches"})
 
     @property
     def n_patches(self):

@@ -42,7 +42,7 @@ class ReLU(Architecture):
     "Vector-output ReLU Neural Network Problems are Copositive Programs", ICLR 2021).
     """
 
-    name = "relu"
+    words = "activation='relu'"
 
     def forward(self, X, directions, widths=None, rectifier=parabolic):
         """Return ``max(X u, 0)`` for each column u, and what gives its derivatives."""

@@ -9,6 +9,7 @@ from .decoder import CenteredGDDecoder
 from .relu_path import relu_path
 from .three_layer import ThreeLayerConvexRegressor
 from .three_layer_classifier import ThreeLayerConvexClassifier
+from .three_layer_cv import ThreeLayerConvexClassifierCV, ThreeLayerConvexRegressorCV
 
 __all__ = [
     "CenteredGDDecoder",
@@ -18,6 +19,8 @@ __all__ = [
     "ConvexReLURegressor",
     "ConvexReLURegressorCV",
     "ThreeLayerConvexClassifier",
+    "ThreeLayerConvexClassifierCV",
     "ThreeLayerConvexRegressor",
+    "ThreeLayerConvexRegressorCV",
     "relu_path",
 ]

@@ -36,8 +36,8 @@ class NetworkEstimator(BaseEstimator):
 
     Subclasses have the parameters of :class:`~convexnn.training.trainer.Trainer`, and
 
-    - ``_architecture()`` returns what is trained, and ``_form``, which needs no data,
-      is its name; ``_grid()`` is where its patches lie, if it has some;
+    - ``_architecture()`` returns what is trained, and ``_kind()``, which needs no data,
+      its class or itself; ``_grid()`` is where its patches lie, if it has some;
     - ``_keep(network, dtype)`` keeps a network as fitted attributes, and the property
       ``network_`` returns it;
     - ``_check(X, y)`` returns inputs and what is to be predicted, validated;
@@ -87,8 +87,18 @@ class NetworkEstimator(BaseEstimator):
     def _grid(self):
         return None
 
+    def _kind(self):
+        return self._architecture()
+
     def _backend(self):
-        return select_backend(self.solver, self._form, self.solver_options or ())
+        architecture = self._kind()
+        return select_backend(
+            self.solver,
+            architecture.features,
+            self.solver_options or (),
+            subject=architecture.words,
+            is_listed=not (isinstance(self.cells, str) and self.cells == "auto"),
+        )
 
     def _check_all(self, X, y, sample_weight):
         """Return inputs, what is to be predicted, and weights, validated."""

@@ -7,7 +7,15 @@ import numpy as np
 from ..architectures import ARCHITECTURES
 from ..checks import Integral, Interval, Real, StrOptions
 
-__all__ = ["CLASSIFICATION", "NETWORKS", "PATHS", "PENALTY_CHOICE", "REGRESSION"]
+__all__ = [
+    "CLASSIFICATION",
+    "NETWORKS",
+    "PATHS",
+    "PENALTY_CHOICE",
+    "REGRESSION",
+    "SCORING",
+    "UNITS",
+]
 
 _COUNT = Interval(Integral, 1, None, closed="left")
 _POSITIVE = Interval(Real, 0, np.inf, closed="neither")
@@ -40,6 +48,10 @@ CLASSIFICATION = {
     "loss": [StrOptions({"log_loss", "squared_hinge", "hinge"})],
     "class_weight": [dict, StrOptions({"balanced"}), None],
 }
+SCORING = {"scoring": [StrOptions({"log_loss", "accuracy"}), None]}
+
+#: Of networks of three layers.
+UNITS = {"n_units": [_COUNT]}
 
 #: Parameters of what follows a path of penalties, and of what chooses one of them.
 PATHS = NETWORKS | {

@@ -395,7 +395,8 @@ class ConvexCNNRegressor(
         """Number of features that `transform` returns."""
         return self.grid_.n_patches * self.n_filters_
 
-    _form = ConvolutionalReLU.name
+    def _kind(self):
+        return ConvolutionalReLU
 
     def _architecture(self):
         return ConvolutionalReLU(self._grid())

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from ..checks import StrOptions
 from .base import NetworkClassifier
-from .constraints import CLASSIFICATION, PENALTY_CHOICE
+from .constraints import CLASSIFICATION, PENALTY_CHOICE, SCORING
 from .cross_validation import LabelChoice
 from .two_layer import TwoLayerNetworks
 
@@ -129,7 +128,7 @@ class ConvexReLUClassifierCV(LabelChoice, TwoLayerNetworks, NetworkClassifier):
     _parameter_constraints: dict = {
         **PENALTY_CHOICE,
         **CLASSIFICATION,
-        **LabelChoice._scoring_constraint,
+        **SCORING,
     }
 
     def __init__(

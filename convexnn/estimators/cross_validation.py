@@ -296,10 +296,6 @@ class NumberChoice(PenaltyChoice):
 class LabelChoice(PenaltyChoice):
     """Keeps log losses or shares of wrong labels, of classifiers: `scoring`."""
 
-    _scoring_constraint: dict = {
-        "scoring": [StrOptions({"log_loss", "accuracy"}), None]
-    }
-
     def _code(self, y, weights):
         return super()._code(y, weights, scoring=self._judged_by())
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .base import NetworkRegressor
-from .constraints import NETWORKS, REGRESSION
+from .constraints import NETWORKS, REGRESSION, UNITS
 from .three_layer_networks import ThreeLayerNetworks
 
 __all__ = ["ThreeLayerConvexRegressor"]
@@ -179,7 +179,7 @@ class ThreeLayerConvexRegressor(ThreeLayerNetworks, NetworkRegressor):
     _parameter_constraints: dict = {
         **NETWORKS,
         **REGRESSION,
-        **ThreeLayerNetworks._n_units_constraint,
+        **UNITS,
     }
 
     def __init__(

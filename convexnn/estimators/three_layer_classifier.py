@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .base import NetworkClassifier
-from .constraints import CLASSIFICATION, NETWORKS
+from .constraints import CLASSIFICATION, NETWORKS, UNITS
 from .three_layer_networks import ThreeLayerNetworks
 
 __all__ = ["ThreeLayerConvexClassifier"]
@@ -125,7 +125,7 @@ class ThreeLayerConvexClassifier(ThreeLayerNetworks, NetworkClassifier):
     _parameter_constraints: dict = {
         **NETWORKS,
         **CLASSIFICATION,
-        **ThreeLayerNetworks._n_units_constraint,
+        **UNITS,
     }
 
     def __init__(

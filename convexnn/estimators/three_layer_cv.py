@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .base import NetworkClassifier, NetworkRegressor
-from .constraints import CLASSIFICATION, PENALTY_CHOICE, REGRESSION
+from .constraints import CLASSIFICATION, PENALTY_CHOICE, REGRESSION, SCORING, UNITS
 from .cross_validation import LabelChoice, NumberChoice
 from .three_layer_networks import ThreeLayerNetworks
 
@@ -75,7 +75,7 @@ class ThreeLayerConvexRegressorCV(NumberChoice, ThreeLayerNetworks, NetworkRegre
     _parameter_constraints: dict = {
         **PENALTY_CHOICE,
         **REGRESSION,
-        **ThreeLayerNetworks._n_units_constraint,
+        **UNITS,
     }
 
     def __init__(
@@ -190,9 +190,9 @@ class ThreeLayerConvexClassifierCV(LabelChoice, ThreeLayerNetworks, NetworkClass
 
     _parameter_constraints: dict = {
         **PENALTY_CHOICE,
-        **LabelChoice._scoring_constraint,
+        **SCORING,
         **CLASSIFICATION,
-        **ThreeLayerNetworks._n_units_constraint,
+        **UNITS,
     }
 
     def __init__(

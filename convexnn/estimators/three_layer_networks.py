@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..architectures import ParallelReLU
-from ..checks import Integral, Interval, check_range
+from ..checks import check_range
 from ..networks.three_layer import ThreeLayerNetwork
 
 __all__ = ["ThreeLayerNetworks"]
@@ -16,8 +16,6 @@ class ThreeLayerNetworks:
 
     For a :class:`~convexnn.estimators.base.NetworkEstimator`.
     """
-
-    _n_units_constraint: dict = {"n_units": [Interval(Integral, 1, None, closed="left")]}
 
     @property
     def network_(self):
@@ -38,6 +36,9 @@ class ThreeLayerNetworks:
         self.n_neurons_ = network.n_neurons
 
     def _may_start(self, network, samples):
-        if not network.subnetworks or np.shape(network.intercept) != samples.y.shape[1:]:
+        if (
+            not network.subnetworks
+            or np.shape(network.intercept) != samples.y.shape[1:]
+        ):
             return False
         return network.subnetworks[0][0].shape == (samples.X.shape[1], self.n_units)

@@ -28,10 +28,6 @@ class TwoLayerNetworks:
         bias = self.gates_[-1] if has_bias else np.zeros_like(hidden_bias)
         return GatedReLUNetwork(*weights, self.gates_[: len(hidden)], bias)
 
-    @property
-    def _form(self):
-        return self.activation
-
     def _architecture(self):
         return ARCHITECTURES[self.activation]
 
@@ -66,12 +62,10 @@ class TwoLayerNetworks:
 
         ReLU units take a search, gated ones a solver of programs with nuclear norms.
         """
+        if self._has_cones():
+            return super()._has_vector_outputs()
         try:
             backend = self._backend()
         except ValueError:
             return False
-        form = f"vector_{self.activation}"
-        if not (backend.is_default or form in backend.expresses):
-            return False
-        is_free = isinstance(self.cells, str) and self.cells == "auto"
-        return is_free or self.activation == "gated_relu"
+        return backend.is_default or backend.can({"nuclear_norms"})

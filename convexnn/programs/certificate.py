@@ -163,8 +163,11 @@ def price_groups(program, v, *, threshold=0.0, wanted=1, multipliers=None, cache
         Bounds at or below it are not refined.
     wanted : int, default=1
         Keep refining until this many groups exceed the threshold, or none can.
-    multipliers : ndarray of shape (n, n_groups), default=None
-        Non-negative multipliers of the cones, from a solver; they tighten bounds.
+    multipliers : sequence of ndarray, default=None
+        Non-negative multipliers of every family of cones, from a solver. Those of the
+        groups' cones, of shape (n, n_groups), tighten bounds. Those of coupled cones
+        are part of the dual point: by duality the price of a unit is the smallest,
+        over them, of the largest price of its groups; without them it is bounded.
     cache : ProjectionCache, default=None
         Warm starts.
 
@@ -178,8 +181,11 @@ def price_groups(program, v, *, threshold=0.0, wanted=1, multipliers=None, cache
     if not program.has_cones:
         return Prices(bounds, np.ones(len(bounds), dtype=bool))
     if multipliers is not None:
-        shifted = correlations + program.pull_back(multipliers)
-        bounds = np.minimum(bounds, np.linalg.norm(shifted, axis=0))
+        if program.coupled:
+            correlations = correlations + program.pull_back((None, *multipliers[1:]))
+            bounds = program.dual_norms(correlations)
+        shifted = correlations + program.pull_back(multipliers[:1])
+        bounds = np.minimum(bounds, program.dual_norms(shifted))
     return _refine(
         program, correlations, bounds, threshold, wanted, cache or ProjectionCache()
     )
@@ -205,8 +211,12 @@ def _refine(program, correlations, bounds, threshold, wanted, cache):
 
 
 def feasible_point(program, U, *, cache=None):
-    """Project each group on its cone; groups inside it are left as they are."""
-    if not program.has_cones:
+    """Project each group on its cone; groups inside it are left as they are.
+
+    Points of programs with coupled cones are left alone: they stand for networks whose
+    objective is computed with all rectifiers.
+    """
+    if not program.has_cones or program.coupled:
         return U
     cache = cache or ProjectionCache()
     slack = program.slack(U)
@@ -224,7 +234,8 @@ def certify(program, U, *, wanted=1, multipliers=None, cache=None):
     """Make a point feasible and bound its distance to the optimum of the program.
 
     The dual point is minus the gradient of the loss at the feasible point, scaled
-    by the best factor that keeps it feasible.
+    by the best factor that keeps it feasible. The primal value is that of the network
+    that the point stands for.
 
     Parameters
     ----------
@@ -234,14 +245,14 @@ def certify(program, U, *, wanted=1, multipliers=None, cache=None):
         Point to certify, not necessarily feasible.
     wanted : int, default=1
         See :func:`price_groups`; prices are refined above ``beta``.
-    multipliers : ndarray of shape (n, n_groups), default=None
-        Multipliers of the cones, from a solver.
+    multipliers : sequence of ndarray, default=None
+        Multipliers of every family of cones, from a solver.
     cache : ProjectionCache, default=None
         Warm starts.
 
     Returns
     -------
-    U : ndarray of shape (d, n_groups)
+    U : ndarray of shape (d, n_groups) or (d, n_groups, q)
         Feasible point.
     certificate : Certificate
         Its gap, in the program's units.
@@ -249,7 +260,7 @@ def certify(program, U, *, wanted=1, multipliers=None, cache=None):
         Prices of the unscaled dual point.
     """
     U = feasible_point(program, U, cache=cache)
-    output = program.output(U)
+    output = program.network_output(U)
     primal = float(program.loss.value(output)) + program.penalty(U)
     v = program.loss.dual_point(output)
     prices = price_groups(
@@ -260,7 +271,5 @@ def certify(program, U, *, wanted=1, multipliers=None, cache=None):
         multipliers=multipliers,
         cache=cache,
     )
-    limit = program.beta / prices.largest if prices.largest > 0 else np.inf
-    scale = program.loss.best_scale(v, limit)
-    dual = program.loss.dual_value(scale * v)
-    return U, Certificate(primal, dual, program.cells.scope), prices
+    dual = program.loss.bound(v, program.beta, prices.largest)
+    return U, Certificate(primal, dual, program.scope), prices

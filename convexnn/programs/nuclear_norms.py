@@ -72,6 +72,8 @@ class NuclearNormProgram(ConvexProgram):
             sign=np.ones(len(cell_of)),
         )
 
+    features = frozenset({"nuclear_norms"})
+
     @property
     def shape(self):
         """Shape (d, n_groups, q) of the variable."""

@@ -13,17 +13,30 @@ With cones it is the program of Pilanci and Ergen for two-layer ReLU networks (t
 talk, "ReLU Neural Networks are Convex Group Lasso Models"); without, that of gated
 ReLU networks, where one sign per cell is enough.
 
-All groups are handled at once: the columns of `U`, of shape (d, n_groups).
+All groups are handled at once: the columns of `U`, of shape (d, n_groups). Programs of
+more layers (:mod:`convexnn.programs.parallel`) have further families of cones, which
+couple successive groups; what a network is made of, a group here, is a *unit*, and
+several groups there.
 """
 
 from __future__ import annotations
 
 from copy import copy
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 
-__all__ = ["ConvexProgram", "heads_of", "lengths_of", "pool"]
+__all__ = ["FEATURES", "ConvexProgram", "heads_of", "lengths_of", "pool"]
+
+#: What programs may have that a solver has to know, in words.
+FEATURES = {
+    "cones": "cones",
+    "coupled_cones": "cones that couple units (three layers)",
+    "nuclear_norms": "nuclear norms (gated units of several outputs)",
+    "patches": "units pooled over patches",
+    "several_outputs": "output weights that are vectors",
+}
 
 
 def lengths_of(output):
@@ -49,6 +62,8 @@ def pool(values, n_patches):
 
 class ConvexProgram:
     """Group lasso over cells, with or without their cones.
+
+    What other programs do in their own way, they override; all else is written once.
 
     Parameters
     ----------
@@ -95,6 +110,24 @@ class ConvexProgram:
         self.sign = sign
         self.n_patches = n_patches
 
+    #: Families of cones that couple groups: none.
+    coupled = ()
+
+    @property
+    def features(self):
+        """What a solver has to know: a set of names of `FEATURES`."""
+        has = {
+            "cones": self.has_cones,
+            "patches": self.n_patches > 1,
+            "several_outputs": self.sign.ndim == 2,
+        }
+        return frozenset(name for name, is_there in has.items() if is_there)
+
+    @property
+    def scope(self):
+        """What a bound over the program holds over: that of its cells."""
+        return self.cells.scope
+
     @property
     def n_groups(self):
         """Number of groups."""
@@ -119,6 +152,22 @@ class ConvexProgram:
     def gates(self):
         """A gate inside the cell of each group, of shape (d, n_groups)."""
         return self.cells.gates[:, self.cell_of]
+
+    @property
+    def outer(self):
+        """Factors between what enters the last layer and the output, (n, n_units)."""
+        return self.mask * self.sign
+
+    def groups_of(self, units):
+        """Return the groups of some units: a unit is one of them."""
+        return units
+
+    def with_rows(self, X, turn):
+        """Return the program with other rows, its variable multiplied by a matrix."""
+        changed = copy(self)
+        changed.X = X
+        changed.cells = replace(self.cells, gates=turn @ self.cells.gates)
+        return changed
 
     def restrict(self, groups):
         """Return the program over some of the groups."""
@@ -178,12 +227,36 @@ class ConvexProgram:
         return (self.X.T @ masked) * self.sign.astype(masked.dtype)
 
     def slack(self, U):
-        """Return ``(2 D - I) X U``, non-negative inside the cones."""
+        """Return ``(2 D - I) X U``, non-negative inside the cones of the groups."""
         return (self.X @ U) * self.side
 
+    def slacks(self, U):
+        """Return the slacks of every family of cones, those of the groups first."""
+        if not self.has_cones:
+            return ()
+        values = self.X @ U
+        coupled = (family.slack(values) for family in self.coupled)
+        return values * self.side, *coupled
+
+    def violation(self, U):
+        """Return the largest violation of a cone, in units of the pre-activations."""
+        return max((-float(s.min(initial=0.0)) for s in self.slacks(U)), default=0.0)
+
     def pull_back(self, multipliers):
-        """Return ``X' (2 D - I) multipliers`` per group, of shape (d, n_groups)."""
-        return self.X.T @ (self.side * multipliers)
+        """Return the adjoint of `slacks`, of shape (d, n_groups).
+
+        `multipliers` has an array for each family; None, for the first, and what is
+        left out stand for zeros.
+        """
+        first, *others = multipliers
+        pulled = 0.0 if first is None else self.side * first
+        for family, each in zip(self.coupled, others, strict=False):
+            pulled = pulled + family.pull_back(each)
+        return self.X.T @ pulled
+
+    def sizes(self, U):
+        """Return the sum of the norms of each unit's groups, of shape (n_units,)."""
+        return np.linalg.norm(U, axis=0)
 
     def norms(self, U):
         """Return the norm of every group that is penalised, of shape (n_groups,)."""
@@ -214,3 +287,11 @@ class ConvexProgram:
     def objective(self, U):
         """Return the program's objective at U, feasible or not."""
         return float(self.loss.value(self.output(U))) + self.penalty(U)
+
+    def network_output(self, U):
+        """Return the output of the network that a feasible U stands for."""
+        return self.output(U)
+
+    def network_objective(self, U):
+        """Return the objective of that network."""
+        return float(self.loss.value(self.network_output(U))) + self.penalty(U)

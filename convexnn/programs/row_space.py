@@ -10,7 +10,6 @@ penalties and optima, are those of the original columns.
 
 from __future__ import annotations
 
-from copy import copy
 from dataclasses import dataclass, replace
 from functools import wraps
 
@@ -52,17 +51,11 @@ class RowSpace:
 
     def program(self, program):
         """Return a program of these rows with its variable in these coordinates."""
-        changed = copy(program)
-        changed.X = self.rows
-        changed.cells = replace(program.cells, gates=self.basis.T @ program.cells.gates)
-        return changed
+        return program.with_rows(self.rows, self.basis.T)
 
     def original(self, program, X):
         """Return a program of these rows with its variable as that of the rows `X`."""
-        changed = copy(program)
-        changed.X = X
-        changed.cells = replace(program.cells, gates=self.basis @ program.cells.gates)
-        return changed
+        return program.with_rows(X, self.basis)
 
 
 def row_space(X):

@@ -291,8 +291,8 @@ class _Search:
         """Take the dual bound of the zero network, whose price is known."""
         self.dual_point = v = self.loss.dual_point(np.zeros_like(self.loss.y))
         self.largest_price = self.price_at_zero
-        self.dual = self._dual_value(v, self.price_at_zero)
-        self.bound = self._dual_value(v, self.architecture.price_bound(self.X, v))
+        self.dual = self.loss.bound(v, self.beta, self.price_at_zero)
+        self._prove_loosely(v)
 
     def begin(self, start, known):
         """Return a start, if it is any good, or units descended from random ones.
@@ -395,15 +395,18 @@ class _Search:
             self.forget_bound()
         self.priced = v = self._dual_point(units)
         self.maxima = self.pricer.climb(v, units, self.beta, share)
-        dual = self._dual_value(v, self.maxima.largest)
-        self.bound = max(
-            self.bound, self._dual_value(v, self.architecture.price_bound(self.X, v))
-        )
+        dual = self.loss.bound(v, self.beta, self.maxima.largest)
+        self._prove_loosely(v)
         self._doubt(self.maxima.directions)
         if dual > self.dual or not self.dual_point.any():
             self.dual, self.dual_point = dual, v
             self.largest_price = self.maxima.largest
             self.is_proved = False
+
+    def _prove_loosely(self, v):
+        """Take the rigorous bound of a dual point if it is the best."""
+        price = self.architecture.price_bound(self.X, v)
+        self.bound = max(self.bound, self.loss.bound(v, self.beta, price))
 
     def _doubt(self, directions):
         """Hold the best dual point against directions found for another."""
@@ -411,7 +414,7 @@ class _Search:
         price = float(np.abs(values).max(initial=0.0))
         if price > self.largest_price:
             self.largest_price = price
-            self.dual = self._dual_value(self.dual_point, price)
+            self.dual = self.loss.bound(self.dual_point, self.beta, price)
 
     def confirm(self):
         """Price the best dual point from fresh starts; return the gap that is left.
@@ -447,12 +450,8 @@ class _Search:
         if price > self.largest_price:
             self.pricer.remember(missed)
             self.largest_price = price
-            self.dual = self._dual_value(self.dual_point, price)
+            self.dual = self.loss.bound(self.dual_point, self.beta, price)
         self.is_proved = True
-
-    def _dual_value(self, v, price):
-        limit = self.beta / price if price > 0 else np.inf
-        return self.loss.dual_value(self.loss.best_scale(v, limit) * v)
 
     # Rounds -------------------------------------------------------------------------
 

@@ -120,7 +120,9 @@ class DigitCoordinates:
     def join(self, units):
         """Return weights as one vector."""
         hidden = units.hidden * self._sizes[:, None]
-        flat = self.root * np.concatenate([hidden.reshape(-1), units.output.reshape(-1)])
+        flat = self.root * np.concatenate(
+            [hidden.reshape(-1), units.output.reshape(-1)]
+        )
         return flat.astype(np.float32).astype(np.float64)
 
     def split(self, flat, like):

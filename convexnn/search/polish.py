@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..programs.certificate import feasible_point
-from ..solvers import newton, three_layer_interior_point
+from ..solvers import interior_point, newton
 
 __all__ = ["polish"]
 
@@ -49,9 +49,6 @@ def polish(architecture, X, loss, beta, units, idle=None, *, tol, max_iter=None)
     if max_iter is None:
         is_short = loss.is_quadratic or loss.y.ndim == 2
         max_iter = _SHORT if is_short else _LONG
-    solve = newton.solve
-    if architecture.degree > 1:
-        solution = three_layer_interior_point.solve(program, tol=tol, max_iter=max_iter, start=start)
-        return architecture.units_at(program, solution.W)
+    solve = interior_point.solve if program.coupled else newton.solve
     solution = solve(program, tol=tol, max_iter=max_iter, start=start)
     return architecture.units_at(program, feasible_point(program, solution.U))

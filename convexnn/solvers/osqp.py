@@ -89,7 +89,7 @@ def solve(program, *, tol, max_iter, start=None, verbose=0, options=None):
         trial, multipliers = np.zeros(program.shape), np.zeros(program.mask.shape)
         trial[:, alive], multipliers[:, alive] = sequence.solve(U[:, alive], damping)
         trial, certificate, _ = certify(
-            program, trial, multipliers=multipliers, cache=cache
+            program, trial, multipliers=(multipliers,), cache=cache
         )
         flipped = (np.einsum("ij,ij->j", U, trial) < 0) & (damping < 1)
         # Newton's model is wrong beyond zero: such groups shrink instead.

@@ -7,7 +7,6 @@ from functools import cached_property
 import numpy as np
 
 from ..programs.faces import Faces, face_bases
-from ..programs.nuclear_norms import NuclearNormProgram
 from .singular_values import SingularValueShrinkage
 
 __all__ = ["ProximalPoint", "proximal_map"]
@@ -88,12 +87,12 @@ class _ConePoint(ProximalPoint):
         return face_bases(self._blocks)
 
     def multipliers(self):
-        """Return the multipliers of the cones, of shape (n, n_groups)."""
+        """Return the multipliers of the cones, one array of shape (n, n_groups)."""
         values = np.zeros(self.program.mask.shape)
         group, slot = np.nonzero(self._rows >= 0)
         row = self._rows[group, slot]
         values[row, group] = self._weights[group, slot] * self._scale[row]
-        return values
+        return (values,)
 
 
 class _Shrinkage:
@@ -150,6 +149,6 @@ def proximal_map(program):
         ``proximal(W, sigma)`` returning a :class:`ProximalPoint`, or what has the same
         methods.
     """
-    if isinstance(program, NuclearNormProgram):
+    if "nuclear_norms" in program.features:
         return SingularValueShrinkage(program)
     return (_ConicShrinkage if program.has_cones else _Shrinkage)(program)

@@ -20,6 +20,7 @@ from ..programs.nuclear_norms import (
     masked_output,
     singular_triplets,
 )
+from .algebra import conjugate_gradients
 
 __all__ = ["NuclearNormSystem", "SingularValueShrinkage"]
 
@@ -164,24 +165,6 @@ class NuclearNormSystem:
                 product -= self.constant * np.sum(self.constant * product, axis=0)
             return v + product
 
-        return _conjugate_gradients(times, -gradient)
-
-
-def _conjugate_gradients(times, right):
-    """Return an approximate solution of ``times(step) = right``."""
-    step, residual, direction = np.zeros_like(right), right, right
-    square = np.vdot(right, right)
-    goal = _RESIDUAL**2 * square
-    for _ in range(_PRODUCTS):
-        if square <= goal:
-            break
-        product = times(direction)
-        curvature = np.vdot(direction, product)
-        if not curvature > 0:  # rounding has won
-            break
-        length = square / curvature
-        step = step + length * direction
-        residual = residual - length * product
-        square, previous = np.vdot(residual, residual), square
-        direction = residual + (square / previous) * direction
-    return step if step.any() else right
+        return conjugate_gradients(
+            times, -gradient, residual=_RESIDUAL, max_products=_PRODUCTS
+        )[0]

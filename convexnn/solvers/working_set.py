@@ -46,8 +46,10 @@ def iterate_working_sets(program, solve, *, tol, start):
         U[:, working] = solution.U
         multipliers = None
         if solution.multipliers is not None:
-            multipliers = np.zeros((len(program.X), program.n_groups))
-            multipliers[:, working] = solution.multipliers
+            multipliers = []
+            for each in solution.multipliers:
+                multipliers.append(np.zeros((len(program.X), program.n_groups)))
+                multipliers[-1][:, working] = each
         U, certificate, prices = certify(
             program, U, wanted=len(working), multipliers=multipliers, cache=cache
         )

@@ -149,9 +149,9 @@ def max_margin_network(X, y, cells="all", *, fit_intercept=True):
         has_cones=True,
     )
     # cvxpy takes a second to load.
-    from ..solvers.max_margin_cvxpy import solve
+    from ..solvers.cvxpy import maximise_margin
 
-    solution, shares = solve(program)
+    solution, shares = maximise_margin(program)
     U = _exact(program, solution.U)
     multipliers = _dual_point(program, shares, solution.multipliers)
     certificate = Certificate(

@@ -14,7 +14,12 @@ from sklearn.utils import check_random_state
 from threadpoolctl import ThreadpoolController
 
 from ..architectures import ARCHITECTURES, Architecture
-from ..checks import check_gates, check_objective, check_penalty
+from ..checks import (
+    check_block_gates,
+    check_gates,
+    check_objective,
+    check_penalty,
+)
 from ..data.samples import Samples, beyond_rounding, without_last_digits
 from ..networks.network import ReLUNetwork
 from ..programs.certificate import Certificate, price_groups
@@ -24,10 +29,9 @@ from ..programs.row_space import row_space
 from ..search.capping import capped
 from ..search.rough_path import RoughPath
 from ..search.schedule import schedule_of
-from ..solvers import Backend, solve_program
-from ..solvers.driver import cap_width
+from ..solvers import Backend, select_backend, solve_program
+from ..solvers.driver import cap_width, n_used
 from ..solvers.history import History
-from ..solvers.registry import select_for_several_outputs
 
 __all__ = ["RoughNetwork", "Trained", "Trainer"]
 
@@ -129,7 +133,7 @@ class Trainer:
     >>> from convexnn.solvers import select_backend
     >>> from convexnn.training.trainer import Trainer
     >>> samples = collect_samples(*load_diabetes(return_X_y=True))
-    >>> trainer = Trainer(samples, select_backend("fista", "relu"), n_cells=10)
+    >>> trainer = Trainer(samples, select_backend("fista", {"cones"}), n_cells=10)
     >>> trained = trainer.train(0.5 * trainer.beta_max())
     >>> trained.network.n_neurons > 0, trained.gap <= 1e-3
     (True, True)
@@ -179,7 +183,7 @@ class Trainer:
         program, point, price, known = self._reach(scaled, start, known)
         gap = point.certificate.relative_gap
         most = self.max_neurons
-        if most is not None and np.count_nonzero(np.linalg.norm(point.U, axis=0).reshape(point.U.shape[1], -1).any(axis=1)) > most:
+        if most is not None and n_used(program, point.U) > most:
             program, point = self._capped(program, point)
         scale = self.samples.objective_scale
         certificate = point.certificate.in_units(scale)
@@ -280,10 +284,11 @@ class Trainer:
         """The backend, or for several outputs what it stands for there."""
         if self.samples.y.ndim == 1:
             return self.backend
-        return select_for_several_outputs(
-            self.backend,
-            self.architecture.name,
-            f"vector_{self.architecture.name}",
+        return select_backend(
+            "auto" if self.backend.is_default else self.backend.name,
+            self.architecture.features_for(self.samples.y),
+            subject=f"{self.architecture.words} with several outputs (y with several "
+            "columns, or more than two classes)",
             by_gradients=self._loss.is_smooth and not self._loss.is_quadratic,
         )
 
@@ -304,7 +309,12 @@ class Trainer:
     def _listed_cells(self):
         X = self.samples.X
         if not isinstance(self.cells, str):
-            gates = check_gates(self.cells, X.shape[1], self.samples.has_bias)
+            has_bias = self.samples.has_bias
+            if self.architecture.degree > 1:
+                n_units = self.architecture.n_first
+                gates = check_block_gates(self.cells, X.shape[1], n_units, has_bias)
+            else:
+                gates = check_gates(self.cells, X.shape[1], has_bias)
             return self.architecture.given(X, gates)
         if self.cells == "all":
             return self.architecture.enumerate(X)
@@ -352,8 +362,8 @@ class Trainer:
         if self.architecture.has_cones and self.samples.y.ndim == 2:
             raise ValueError(
                 "y with several columns (targets, or more than two classes) needs "
-                "cells='auto' with activation='relu': within a cell its program is not "
-                f"convex. Got cells={self.cells!r}; given cells are for "
+                f"cells='auto' with {self.architecture.words}: within a cell its "
+                f"program is not convex. Got cells={self.cells!r}; given cells are for "
                 "activation='gated_relu'."
             )
         program = self.architecture.program(

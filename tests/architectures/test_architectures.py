@@ -88,7 +88,7 @@ def convolutional_trainers(fit_intercept):
     samples = collect_samples(X, y, fit_intercept=fit_intercept, grid=grid)
 
     def trainer(solver, **settings):
-        backend = select_backend(solver, "convolutional_relu")
+        backend = select_backend(solver, {"cones", "patches"})
         return Trainer(
             samples, backend, architecture=ConvolutionalReLU(grid), **settings
         )
@@ -129,7 +129,7 @@ def test_one_patch_is_a_two_layer_network():
     X, y = make_relu_teacher(30, 3, noise=0.3, random_state=0)
     grid = patch_grid(3)
     samples = collect_samples(X, y, grid=grid)
-    backend = select_backend("active_set", "relu")
+    backend = select_backend("active_set", {"cones"})
     plain = Trainer(collect_samples(X, y), backend).train(0.3)
     pooled = Trainer(samples, backend, architecture=ConvolutionalReLU(grid)).train(0.3)
     assert pooled.certificate == plain.certificate

@@ -27,7 +27,7 @@ CONES = pytest.mark.parametrize("name", [name for name in NAMES if name != "gate
 
 
 def problem(name, n_outputs, seed=0):
-    """Return an architecture, its inputs, a loss, directions, units and a dual point."""
+    """Return an architecture, inputs, a loss, directions, units and a dual point."""
     rng = np.random.default_rng(seed)
     n, d = 20, 6
     raw = rng.standard_normal((n, d))
@@ -53,7 +53,7 @@ def problem(name, n_outputs, seed=0):
 
 
 def difference(function, at, along, step=1e-6):
-    """Return the derivative of a function of one array along another, by differences."""
+    """Return the derivative of a function along an array, by differences."""
     return (function(at + step * along) - function(at - step * along)) / (2 * step)
 
 

@@ -34,7 +34,7 @@ def teacher():
 def trainer_of(X, y, *, loss="squared", activation="relu"):
     return Trainer(
         collect_samples(X, y, loss=loss),
-        select_backend("auto", activation),
+        select_backend("auto", ARCHITECTURES[activation].features),
         architecture=ARCHITECTURES[activation],
         loss=loss,
         epsilon=1.35,
@@ -87,9 +87,7 @@ def test_gradients_with_free_intercepts(loss):
     weights = rng.uniform(0.5, 2, 30)
     units = Units(rng.standard_normal((3, 5)), rng.standard_normal((5, *y.shape[1:])))
     loss = LOSSES[loss](y, weights, intercept=True)
-    objective = Objective(
-        ARCHITECTURES["relu"], X, loss, 0.3, units, is_exact=True
-    )
+    objective = Objective(ARCHITECTURES["relu"], X, loss, 0.3, units, is_exact=True)
     flat = objective.start
     flat = np.append(flat, rng.standard_normal(y.shape[1:]))
     _, gradient = objective.at_intercepts(flat)

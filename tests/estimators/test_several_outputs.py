@@ -30,7 +30,7 @@ def make_data(seed, loss="squared", n=40, d=3, q=3):
 def make_trainer(X, y, loss="squared", **settings):
     samples = collect_samples(X, y, loss=loss)
     return Trainer(
-        samples, select_backend("auto", "relu"), loss=loss, epsilon=0.5, **settings
+        samples, select_backend("auto", {"cones"}), loss=loss, epsilon=0.5, **settings
     )
 
 
@@ -73,7 +73,7 @@ def test_search_reaches_a_convex_program_on_a_grid_of_directions(loss):
     """In the plane the units' directions can be listed nearly all."""
     X, y = make_data(2, loss, n=20, d=2, q=2)
     samples = collect_samples(X, y, fit_intercept=False, loss=loss)
-    trainer = Trainer(samples, select_backend("auto", "relu"), loss=loss)
+    trainer = Trainer(samples, select_backend("auto", {"cones"}), loss=loss)
     beta = 0.1 * trainer.beta_max()
     trained = trainer.train(beta)
     angles = np.linspace(0, 2 * np.pi, 1500, endpoint=False)

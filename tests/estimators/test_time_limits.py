@@ -170,7 +170,7 @@ def test_solvers_of_given_cells_end_in_time(activation, solver, loss):
     y = Y if loss == "squared" else np.where(Y > 0, 1.0, -1.0)
     trainer = Trainer(
         collect_samples(X, y, loss=loss),
-        select_backend(solver, activation),
+        select_backend(solver, ARCHITECTURES[activation].features),
         cells="sampled",
         n_cells=8,
         tol=1e-4,
@@ -201,7 +201,7 @@ def test_a_cut_without_time_to_train_keeps_the_largest_units():
         sample_cells(samples.X, 8, np.random.RandomState(0)),
     )
     settings = {"tol": 1e-6, "max_iter": 1000}
-    backend = select_backend("newton", "gated_relu")
+    backend = select_backend("newton")
     point = solve_program(program, backend, **settings)
     with time_limit(1e-9):
         cut = cap_width(program, point, backend, 2, **settings)

@@ -15,7 +15,7 @@ from convexnn.solvers import available_backends, select_backend, solve_program
 from convexnn.solvers.singular_values import SingularValueShrinkage
 from convexnn.training.trainer import Trainer
 
-FORM = "vector_gated_relu"
+FORM = VectorGatedReLU.features
 SMOOTH = ["squared", "huber", "multinomial", "squared_hinge", "log_loss"]
 EPSILON = 0.3
 
@@ -55,7 +55,7 @@ def make_trainer(X, y, loss="squared", weights=None, solver="auto", **settings):
     )
     return Trainer(
         samples,
-        select_backend(solver, "gated_relu"),
+        select_backend(solver),
         ARCHITECTURES["gated_relu"],
         loss=loss,
         epsilon=EPSILON,
@@ -297,13 +297,13 @@ def test_solvers_that_cannot_are_named_with_those_that_can():
     assert all(repr(name) in str(error.value) for name in available_backends(FORM))
     samples = collect_samples(X, y)
     with pytest.raises(ValueError, match=r"'newton' cannot .*'auto', 'active_set'"):
-        Trainer(samples, select_backend("newton", "relu")).train(1.0)
+        Trainer(samples, select_backend("newton", {"cones"})).train(1.0)
 
 
 def test_relu_networks_have_no_convex_program_on_given_cells():
     X, y, _ = make_data(15)
     trainer = Trainer(
-        collect_samples(X, y), select_backend("auto", "relu"), cells="sampled"
+        collect_samples(X, y), select_backend("auto", {"cones"}), cells="sampled"
     )
     with pytest.raises(ValueError, match=r"cells='sampled'.*'gated_relu'"):
         trainer.train(1.0)
@@ -328,7 +328,7 @@ def test_matrices_of_rank_one_are_a_group_lasso():
         has_cones=False,
     )
     settings = {"tol": 1e-7, "max_iter": 2000}
-    one = solve_program(single, select_backend("newton", "gated_relu"), **settings)
+    one = solve_program(single, select_backend("newton"), **settings)
     other = solve_program(several, select_backend("newton", FORM), **settings)
     assert other.certificate.primal == pytest.approx(one.certificate.primal, rel=1e-6)
     np.testing.assert_allclose(other.U, one.U[:, :, None] * head, atol=1e-3)
