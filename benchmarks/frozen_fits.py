@@ -107,6 +107,8 @@ def _three(data, **settings):
 
 def _filters(data, **settings):
     settings = {"filter_shape": 4, "random_state": 0} | settings
+    if "formulation" in settings:
+        settings = {"tol": 1e-3} | settings
     return ConvexCNNRegressor, data, settings
 
 
@@ -179,7 +181,7 @@ FITS = {
             lambda: _diabetes(150), n_units=3, beta_ratio=0.2, tol=1e-2
         ),
         "three plane no intercept": _three(_plane, n_units=3, fit_intercept=False),
-        "three capped": _three(_plane, n_units=4, max_subnetworks=2),
+        "three capped": _three(_plane, n_units=4, max_neurons=2),
         "three interior point": _three(_plane, n_units=3, cells="sampled", n_cells=10),
         "three interior point diabetes": _three(
             lambda: _diabetes(100), n_units=2, cells="sampled", n_cells=15
@@ -227,7 +229,7 @@ def _reached(model):
     certificate = getattr(model, "certificate_", None)
     objective = model.loss_ if hasattr(model, "loss_") else model.objective_
     gap = np.nan if certificate is None else certificate.relative_gap
-    widths = ("n_neurons_", "n_subnetworks_", "n_filters_")
+    widths = ("n_neurons_", "n_filters_")
     width = next((getattr(model, name) for name in widths if hasattr(model, name)), 0)
     return float(objective), float(gap), int(width)
 

@@ -83,8 +83,6 @@ def _of_estimator(estimator):
     """Return the network of a fitted regressor of one output under squared loss."""
     check_is_fitted(estimator)
     network = getattr(estimator, "network_", None)
-    if network is None and not hasattr(estimator, "filter_shape"):
-        network = getattr(estimator, "_network", lambda: None)()
     is_squared = getattr(estimator, "loss", "squared") == "squared"
     if not (is_squared and _is_read(network)):
         raise ValueError(

@@ -162,21 +162,19 @@ def _climb_stage(correlate, directions, first_step, n_steps):
         moving = np.flatnonzero(steps >= _SHORTEST_STEP)
         if not len(moving):
             break
-        # Without copies as long as all move.
-        chosen = moving if len(moving) < len(steps) else slice(None)
-        slopes = gradients[:, chosen]
+        slopes = gradients[:, moving]
         size = np.maximum(np.linalg.norm(slopes, axis=0), tiny)
-        trial = directions[:, chosen] + steps[chosen] * (slopes / size)
+        trial = directions[:, moving] + steps[moving] * (slopes / size)
         lengths = np.linalg.norm(trial, axis=0)
         trial /= np.maximum(lengths, tiny)
-        reached, ahead = correlate(trial, chosen)
-        reached *= signs[chosen]
-        better = (reached > values[chosen] * rounding) & (lengths > tiny)
+        reached, ahead = correlate(trial, moving)
+        reached *= signs[moving]
+        better = (reached > values[moving] * rounding) & (lengths > tiny)
         gained = moving[better]
         directions[:, gained] = trial[:, better]
         gradients[:, gained] = ahead[:, better] * signs[gained]
         values[gained] = reached[better]
-        steps[chosen] *= np.where(better, 2.0, 0.25).astype(dtype)
+        steps[moving] *= np.where(better, 2.0, 0.25).astype(dtype)
 
 
 def maxima_at(architecture, X, v, directions):

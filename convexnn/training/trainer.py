@@ -36,6 +36,11 @@ from ..solvers.history import History
 __all__ = ["RoughNetwork", "Trained", "Trainer"]
 
 
+#: Largest relative gap that solvers of programs with coupled cones leave, whatever the
+#: tolerance: the last digits cost few steps, and tell units of no use from small ones.
+_ACCURACY = 1e-7
+
+
 @cache
 def _linear_algebra_threads():
     """Return the control of the threads of the linear algebra libraries.
@@ -371,7 +376,10 @@ class Trainer:
         )
         if start is not None:
             start = self.architecture.locate(program, start, self.samples)
-        point = solve_program(program, self._backend, start=start, **self._settings)
+        settings = self._settings
+        if program.coupled:
+            settings["tol"] = min(self.tol, _ACCURACY)
+        point = solve_program(program, self._backend, start=start, **settings)
         at_zero = program.loss.dual_point(np.zeros_like(self.samples.y))
         price = price_groups(program, at_zero).largest
         program, U = program.factored(point.U)
