@@ -6,8 +6,6 @@ from ..checks import Integral, Interval, StrOptions
 from ..data.samples import collect_samples
 from ..training.three_layer_trainer import BLOCK_SOLVERS, ThreeLayerTrainer
 from .constraints import NETWORKS
-from .notices import warn_of_gap
-from .penalty import chosen_penalty
 
 __all__ = ["ThreeLayerNetworks"]
 
@@ -53,14 +51,3 @@ class ThreeLayerNetworks:
             *(X, targets, weights), fit_intercept=self.fit_intercept, loss=loss
         )
         return ThreeLayerTrainer(samples, solver, loss=loss, **settings)
-
-    def _penalty(self, beta_max):
-        """Return the penalty to train with."""
-        return chosen_penalty(self.beta, self.beta_ratio, beta_max)
-
-    def _warn_of_gap(self, trained, solver):
-        # Of constant targets the objective is rounding, and so is its gap.
-        if trained.beta_max > 0:
-            warn_of_gap(
-                trained, solver=solver, tol=self.tol, max_seconds=self.max_seconds
-            )
