@@ -169,9 +169,13 @@ FITS = {
             _wine,
             {"random_state": 0, "cv": 2, "betas": 4},
         ),
-        "cnn global": _filters(_signed_images, formulation="global"),
+        "cnn global": _filters(_signed_images, formulation="global", tol=1e-3),
         "cnn global newton": _filters(
-            _signed_images, formulation="global", cells="sampled", n_cells=30
+            _signed_images,
+            formulation="global",
+            cells="sampled",
+            n_cells=30,
+            tol=1e-3,
         ),
     },
     "three layers": {

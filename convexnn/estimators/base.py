@@ -56,8 +56,7 @@ class NetworkEstimator(BaseEstimator):
             trainer = self._trainer(X, y, weights, coding, backend=backend)
             if previous is not None and not self._may_start(previous, trainer.samples):
                 previous = None
-            beta_max = trainer.beta_max()
-            self.beta_ = chosen_penalty(self.beta, self.beta_ratio, beta_max)
+            self.beta_ = self._penalty(trainer.beta_max())
             trained = trainer.train(self.beta_, previous)
             self._finish(trained, coding, X.dtype)
         return self
@@ -139,15 +138,18 @@ class NetworkEstimator(BaseEstimator):
 
     def _finish(self, trained, coding, dtype):
         """Tell of a gap above `tol`, and keep what was trained."""
+        self._warn_of_gap(trained, trained.solver)
+        self._store(trained, coding, dtype)
+
+    def _penalty(self, beta_max):
+        return chosen_penalty(self.beta, self.beta_ratio, beta_max)
+
+    def _warn_of_gap(self, trained, solver):
         # Of constant targets the objective is rounding, and so is its gap.
         if trained.beta_max > 0:
             warn_of_gap(
-                trained,
-                solver=trained.solver,
-                tol=self.tol,
-                max_seconds=self.max_seconds,
+                trained, solver=solver, tol=self.tol, max_seconds=self.max_seconds
             )
-        self._store(trained, coding, dtype)
 
     def _store(self, trained, coding, dtype):
         self._keep(trained.network, dtype)

@@ -13,25 +13,8 @@ _HARDLY_MEANT = 1e-5
 def chosen_penalty(beta, beta_ratio, beta_max):
     """Return the penalty to train with, and warn if a given one is far out.
 
-    Parameters
-    ----------
-    beta : float or None
-        The penalty, or None for ``beta_ratio * beta_max``.
-    beta_ratio : float
-        Penalty divided by `beta_max`.
-    beta_max : float
-        Smallest penalty for which the zero network is optimal. Where it is 0 every
-        penalty gives that network, and 1 stands for all of them.
-
-    Returns
-    -------
-    float
-        The penalty.
-
-    Warns
-    -----
-    UserWarning
-        If `beta` is a number below 1e-5 of `beta_max`, or above it.
+    Where `beta_max` is 0 every penalty gives the constant network, and 1 stands for all
+    of them.
     """
     if beta is None:
         return float(beta_ratio * beta_max) if beta_max > 0 else 1.0
