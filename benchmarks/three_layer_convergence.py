@@ -191,7 +191,7 @@ def solve_convex(X, y):
                 "method": name,
                 "convex objective": model.convex_objective_,
                 "network": model.objective_,
-                "K": model.n_subnetworks_,
+                "K": model.n_neurons_,
                 "thinned": network.objective(X, y, BETA),
                 "thinned K": len(kept),
                 "gap": model.certificate_.relative_gap,

@@ -544,8 +544,9 @@ class _Search:
     def _size(self, n_units):
         """Return the size of the program of a polish, infinite for many heads."""
         most = _MOST_DIRECTIONS if self.n_waited else _FEW_DIRECTIONS
-        is_heavy = self.has_heads and not self.schedule.weighs
-        if is_heavy and self.X.shape[1] * n_units > most:
+        if self.has_heads and (
+            self.schedule.weighs or self.X.shape[1] * n_units > most
+        ):
             return np.inf
         return self.architecture.polish_size(self.X, n_units)
 

@@ -25,7 +25,7 @@ y = np.maximum(np.abs(X[:, 0]) - np.abs(X[:, 1]), 0) - 0.5 * np.maximum(X[:, 1],
 # themselves.
 
 search = ThreeLayerConvexRegressor(4, beta=0.1, tol=1e-3, random_state=0).fit(X, y)
-print(f"{search.n_subnetworks_} sub-networks, {search.certificate_}")
+print(f"{search.n_neurons_} sub-networks, {search.certificate_}")
 
 display = LossLandscapeDisplay.from_estimator(
     search, X, y, random_state=0, title="around the network that was searched"

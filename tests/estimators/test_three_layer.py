@@ -62,7 +62,7 @@ def test_recovered_network_has_the_objective_of_the_program(cells, fit_intercept
     squares = 0.0
     output = np.full(14, float(fitted.intercept_))
     inputs = np.column_stack([X, ONES]) if fit_intercept else X
-    assert fitted.n_subnetworks_ == len(fitted.subnetworks_) > 0
+    assert fitted.n_neurons_ == len(fitted.subnetworks_) > 0
     for W1, w2, w3 in fitted.subnetworks_:
         assert W1.shape == (2 + fit_intercept, 2)
         assert w2.shape == (2,)
@@ -106,11 +106,11 @@ def test_search_is_no_worse_than_sampled_blocks():
 def test_zero_network_from_beta_max_on(cells):
     beta_max = model(cells=cells).fit(X, Y).beta_max_
     fitted = model(cells=cells, beta=1.01 * beta_max, tol=1e-6).fit(X, Y)
-    assert fitted.n_subnetworks_ == 0
+    assert fitted.n_neurons_ == 0
     np.testing.assert_allclose(fitted.predict(X), Y.mean())
     assert fitted.objective_ == pytest.approx(0.5 * np.sum((Y - Y.mean()) ** 2))
     if cells == "auto":
-        assert model(beta=0.9 * beta_max).fit(X, Y).n_subnetworks_ > 0
+        assert model(beta=0.9 * beta_max).fit(X, Y).n_neurons_ > 0
 
 
 @pytest.mark.parametrize("cells", ["auto", "sampled"])
@@ -137,8 +137,8 @@ def test_scaling_of_the_data_scales_the_problem():
 
 def test_limited_number_of_subnetworks():
     for cells in ("auto", "sampled"):
-        fitted = model(beta=0.2, cells=cells, max_subnetworks=2).fit(X, Y)
-        assert fitted.n_subnetworks_ == 2
+        fitted = model(beta=0.2, cells=cells, max_neurons=2).fit(X, Y)
+        assert fitted.n_neurons_ == 2
         assert fitted.certificate_.is_capped
         assert fitted.objective_ == pytest.approx(fitted.convex_objective_, rel=1e-6)
 
@@ -197,7 +197,7 @@ def test_gap_above_tol_is_told():
         ({"cells": "some"}, "'cells'(?=.*'auto')(?=.*'all')(?=.*'sampled').*'some'"),
         ({"solver": "osqp"}, "'solver'(?=.*'active_set')(?=.*'cvxpy').*'osqp'"),
         ({"n_cells": 0}, r"'n_cells'.*\[1, inf\). Got 0 "),
-        ({"max_subnetworks": 0}, r"'max_subnetworks'.*\[1, inf\) or None. Got 0 "),
+        ({"max_neurons": 0}, r"'max_neurons'.*\[1, inf\) or None. Got 0 "),
         ({"tol": 1.0}, r"'tol'.*\[0.0, 1.0\). Got 1.0 "),
         ({"tol": -1e-3}, r"'tol'.*\[0.0, 1.0\). Got -0.001 "),
         ({"max_iter": 0}, r"'max_iter'.*\[1, inf\). Got 0 "),

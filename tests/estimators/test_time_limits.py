@@ -33,7 +33,7 @@ REGRESSORS = {
     "search": ThreeLayerConvexRegressor(2, random_state=0),
     "warm search": ThreeLayerConvexRegressor(2, warm_start=True, random_state=0),
     "given blocks": ThreeLayerConvexRegressor(2, **GIVEN),
-    "few blocks": ThreeLayerConvexRegressor(2, max_subnetworks=2, **GIVEN),
+    "few blocks": ThreeLayerConvexRegressor(2, max_neurons=2, **GIVEN),
     "blocks of cvxpy": ThreeLayerConvexRegressor(2, solver="cvxpy", **GIVEN),
     "searched filters": ConvexCNNRegressor(
         filter_shape=2, formulation="global", random_state=0

@@ -29,7 +29,7 @@ def data():
 def three(data):
     return {
         f"fit {seed}": ThreeLayerConvexRegressor(
-            3, cells="sampled", n_cells=6, max_subnetworks=2, random_state=seed, tol=0.9
+            3, cells="sampled", n_cells=6, max_neurons=2, random_state=seed, tol=0.9
         ).fit(*data)
         for seed in range(3)
     }

@@ -15,7 +15,7 @@ from convexnn.solvers import available_backends, select_backend, solve_program
 from convexnn.solvers.singular_values import SingularValueShrinkage
 from convexnn.training.trainer import Trainer
 
-FORM = VectorGatedReLU.features
+FEATURES = {"nuclear_norms"}
 SMOOTH = ["squared", "huber", "multinomial", "squared_hinge", "log_loss"]
 EPSILON = 0.3
 
@@ -103,7 +103,7 @@ def test_optimum_is_that_of_cvxpy(loss, solver, intercept):
     value = optimum(program)
     # The dual point of the hinge is that of its rounded form.
     tol = 1e-6 if solver == "fista" or loss == "squared" else 1e-3
-    point = solve_program(program, select_backend(solver, FORM), tol=tol, max_iter=5000)
+    point = solve_program(program, select_backend(solver, FEATURES), tol=tol, max_iter=5000)
     assert point.certificate.primal == pytest.approx(
         value, rel=1e-3 if loss == "hinge" else min(tol, 1e-4)
     )
@@ -117,7 +117,7 @@ def test_optimum_is_that_of_cvxpy(loss, solver, intercept):
 @pytest.mark.parametrize("loss", ["squared", "multinomial"])
 def test_backend_of_cvxpy_is_certified(loss):
     program = make_program(1, loss)
-    point = solve_program(program, select_backend("cvxpy", FORM), tol=1e-4, max_iter=1)
+    point = solve_program(program, select_backend("cvxpy", FEATURES), tol=1e-4, max_iter=1)
     assert point.certificate.relative_gap <= 1e-4
     assert point.certificate.primal == pytest.approx(optimum(program), rel=1e-4)
 
@@ -293,8 +293,8 @@ def test_solvers_that_cannot_are_named_with_those_that_can():
     X, y, _ = make_data(14)
     with pytest.raises(ValueError, match="solver='osqp' cannot train") as error:
         make_trainer(X, y, solver="osqp").train(1.0)
-    assert available_backends(FORM) == ["newton", "fista", "cvxpy"]
-    assert all(repr(name) in str(error.value) for name in available_backends(FORM))
+    assert available_backends(FEATURES) == ["newton", "fista", "cvxpy"]
+    assert all(repr(name) in str(error.value) for name in available_backends(FEATURES))
     samples = collect_samples(X, y)
     with pytest.raises(ValueError, match=r"'newton' cannot .*'auto', 'active_set'"):
         Trainer(samples, select_backend("newton", {"cones"})).train(1.0)
@@ -329,7 +329,7 @@ def test_matrices_of_rank_one_are_a_group_lasso():
     )
     settings = {"tol": 1e-7, "max_iter": 2000}
     one = solve_program(single, select_backend("newton"), **settings)
-    other = solve_program(several, select_backend("newton", FORM), **settings)
+    other = solve_program(several, select_backend("newton", FEATURES), **settings)
     assert other.certificate.primal == pytest.approx(one.certificate.primal, rel=1e-6)
     np.testing.assert_allclose(other.U, one.U[:, :, None] * head, atol=1e-3)
 

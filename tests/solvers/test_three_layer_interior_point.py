@@ -179,7 +179,7 @@ def test_fits_do_not_import_cvxpy():
         "X = np.random.default_rng(0).standard_normal((10, 2))\n"
         "for cells in 'auto', 'sampled':\n"
         "    model = ThreeLayerConvexRegressor(2, cells=cells, n_cells=4, max_iter=2)\n"
-        "    assert model.fit(X, X[:, 0] * X[:, 1]).n_subnetworks_ > 0\n"
+        "    assert model.fit(X, X[:, 0] * X[:, 1]).n_neurons_ > 0\n"
         "print('cvxpy' in sys.modules)"
     )
     command = [sys.executable, "-W", "ignore", "-c", code]
@@ -210,7 +210,7 @@ def test_solvers_agree_on_given_gates(fit_intercept):
     assert own.objective_ == pytest.approx(own.convex_objective_, rel=1e-6)
     assert own.certificate_.scope == "cells"
     assert own.certificate_.relative_gap < 1e-6
-    assert own.n_subnetworks_ > 0
+    assert own.n_neurons_ > 0
     inputs = np.column_stack([X, np.ones(len(X))])[:, : gates.shape[1] - 1]
     blocks = given_blocks(inputs, gates)
     for W1, w2, w3 in own.subnetworks_:
@@ -244,7 +244,7 @@ def test_silent_gates_give_the_zero_network():
     gates = gates_of()
     gates[:, -1] = -np.abs(gates[:, -1])
     fitted = model(cells=gates).fit(X, Y)
-    assert fitted.n_subnetworks_ == 0
+    assert fitted.n_neurons_ == 0
     assert fitted.objective_ == pytest.approx(0.5 * Y @ Y)
 
 
