@@ -20,7 +20,7 @@ from convexnn import (
     ThreeLayerConvexRegressor,
     certify,
 )
-from convexnn.search import three_layer_search
+from convexnn.search import active_set
 
 rng = np.random.default_rng(0)
 X, Y = rng.standard_normal((14, 2)), rng.standard_normal(14)
@@ -56,8 +56,7 @@ def with_entry(array, value):
 def test_recovered_network_has_the_objective_of_the_program(cells, fit_intercept):
     weights = rng.uniform(0.5, 2, 14)
     fitted = model(cells=cells, fit_intercept=fit_intercept).fit(X, Y, weights)
-    assert fitted.objective_ == pytest.approx(fitted.convex_objective_, rel=1e-6)
-    assert fitted.certificate_.primal == pytest.approx(fitted.objective_, rel=1e-6)
+    assert fitted.certificate_.primal == fitted.objective_
     assert fitted.certificate_.relative_gap <= fitted.tol
     squares = 0.0
     output = np.full(14, float(fitted.intercept_))
@@ -140,7 +139,8 @@ def test_limited_number_of_subnetworks():
         fitted = model(beta=0.2, cells=cells, max_neurons=2).fit(X, Y)
         assert fitted.n_neurons_ == 2
         assert fitted.certificate_.is_capped
-        assert fitted.objective_ == pytest.approx(fitted.convex_objective_, rel=1e-6)
+        objective = fitted.network_.objective(X, Y, 0.2)
+        assert fitted.objective_ == pytest.approx(objective, rel=1e-6)
 
 
 def test_float32_is_kept():
@@ -172,7 +172,7 @@ def test_interrupt_leaves_the_estimator_as_it_was(monkeypatch):
     def interrupted(*arguments, **settings):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(three_layer_search, "descend", interrupted)
+    monkeypatch.setattr(active_set, "descend", interrupted)
     with pytest.raises(KeyboardInterrupt):
         fitted.fit(X * 2, Y)
     assert vars(fitted) == before
@@ -195,7 +195,7 @@ def test_gap_above_tol_is_told():
         ({"beta": np.nan}, r"'beta'.*\(0.0, inf\) or None. Got nan "),
         ({"beta": "1"}, r"'beta'.*\(0.0, inf\) or None. Got '1' "),
         ({"cells": "some"}, "'cells'(?=.*'auto')(?=.*'all')(?=.*'sampled').*'some'"),
-        ({"solver": "osqp"}, "'solver'(?=.*'active_set')(?=.*'cvxpy').*'osqp'"),
+        ({"solver": "osqp"}, "solver='osqp' cannot.*couple.*'active_set'.*'cvxpy'"),
         ({"n_cells": 0}, r"'n_cells'.*\[1, inf\). Got 0 "),
         ({"max_neurons": 0}, r"'max_neurons'.*\[1, inf\) or None. Got 0 "),
         ({"tol": 1.0}, r"'tol'.*\[0.0, 1.0\). Got 1.0 "),
@@ -205,7 +205,7 @@ def test_gap_above_tol_is_told():
         ({"warm_start": "yes"}, "'warm_start'.*bool.*Got 'yes'"),
         ({"random_state": "a"}, "'random_state'.*Got 'a'"),
         ({"verbose": -1}, "'verbose'.*Got -1"),
-        ({"solver": "active_set", "cells": "all"}, "active_set.*cells='all'.*cvxpy"),
+        ({"solver": "active_set", "cells": "all"}, "active_set.*listed cells.*cvxpy"),
         ({"cells": "all", "n_units": 5}, "more than 10000 blocks.*eqs. 13 and 14"),
         ({"beta": 1e-320}, "beta=1e-320 is out of range"),
     ],

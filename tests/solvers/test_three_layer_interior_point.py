@@ -207,7 +207,6 @@ def test_solvers_agree_on_given_gates(fit_intercept):
     own = clone(model(**settings)).fit(X, Y)
     conic = model(solver="cvxpy", **settings).fit(X, Y)
     assert own.objective_ == pytest.approx(conic.objective_, rel=1e-6)
-    assert own.objective_ == pytest.approx(own.convex_objective_, rel=1e-6)
     assert own.certificate_.scope == "cells"
     assert own.certificate_.relative_gap < 1e-6
     assert own.n_neurons_ > 0
@@ -275,5 +274,5 @@ def test_biases_need_a_row_of_gates():
 
 
 def test_search_refuses_gates():
-    with pytest.raises(ValueError, match=r"active_set.*an array.*'interior_point'"):
+    with pytest.raises(ValueError, match=r"active_set.*listed cells.*'interior_point'"):
         model(cells=gates_of(), solver="active_set").fit(X, Y)
