@@ -8,7 +8,7 @@ import numpy as np
 from scipy.stats import rankdata, studentized_range
 
 __all__ = ["critical_difference", "fitted", "interleaved", "mean_ranks", "timed"]
-__all__ += ["geometric_mean", "relative_error", "rmse"]
+__all__ += ["relative_error", "rmse"]
 
 
 def timed(action, *arguments, **settings):
@@ -31,11 +31,6 @@ def interleaved(actions, repeats):
             results[name], spent = timed(action)
             seconds[name].append(spent)
     return results, {name: float(np.median(all_)) for name, all_ in seconds.items()}
-
-
-def geometric_mean(values):
-    """Return the geometric mean of positive numbers."""
-    return float(np.exp(np.mean(np.log(values))))
 
 
 def rmse(found, y):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from .pictures import save
 
-__all__ = ["MissingError", "Store", "as_table", "read", "show"]
+__all__ = ["MissingError", "Store", "as_table", "grouped", "read", "show"]
 
 _PACKAGES = ("numpy", "scipy", "scikit-learn", "cvxpy", "osqp")
 
@@ -66,6 +66,15 @@ def read(path):
         raise MissingError(f"there is no {path}")
     with open(path, newline="") as file:
         return [{k: _value(v) for k, v in row.items()} for row in csv.DictReader(file)]
+
+
+def grouped(rows, *names):
+    """Return lists of rows by their entries of some names; a single one is the key."""
+    groups = {}
+    for row in rows:
+        key = tuple(row[name] for name in names)
+        groups.setdefault(key if len(names) > 1 else key[0], []).append(row)
+    return groups
 
 
 def show(table):

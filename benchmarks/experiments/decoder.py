@@ -33,6 +33,7 @@ from ..methods.decoders import SOLVERS, fit, iterations_to, least_squares, trace
 from ..pictures import grid, legend_above
 from ..problems.drawn import rectified_sums
 from ..run import Part
+from ..tables import grouped
 
 RATIOS = (1.0, 1.05, 1.1, 1.15, 1.2, 1.35, 1.5, 1.75, 2.0, 2.5)
 SETTINGS = {
@@ -291,16 +292,14 @@ PARTS = {
 
 def curves_of(rows, group, label, x):
     """Return the curves of a table, by the values of the columns in `group`."""
-    tables = {}
-    for row in rows:
-        mean = row["mean"] if "mean" in row else row["mean error"]
-        curves = tables.setdefault(tuple(row[name] for name in group), {})
-        point = row[x], mean, row["least"], row["largest"]
-        curves.setdefault(row[label], []).append(point)
-    return {
-        key: [DecodingCurve(name, *np.array(points).T) for name, points in each.items()]
-        for key, each in tables.items()
-    }
+    curves = {}
+    for (*key, name), points in grouped(rows, *group, label).items():
+        mean = "mean" if "mean" in points[0] else "mean error"
+        values = np.array(
+            [[p[k] for k in (x, mean, "least", "largest")] for p in points]
+        )
+        curves.setdefault(tuple(key), []).append(DecodingCurve(name, *values.T))
+    return curves
 
 
 def finish(figure, panels, n_columns):

@@ -23,7 +23,7 @@ from convexnn import ConvexReLURegressor
 from ..measures import fitted
 from ..problems.sets import SHIPPED, raw
 from ..run import Part
-from ..tables import as_table
+from ..tables import as_table, grouped
 
 SETTINGS = {
     "sets": SHIPPED,
@@ -79,12 +79,9 @@ PARTS = {
 
 
 def report(tables, options):
-    groups = {}
-    for row in tables["defaults"]:
-        groups.setdefault((row["cells"], row["beta"]), []).append(row)
     means = [
         {"cells": cells, "beta": beta}
         | {name: np.mean([row[name] for row in rows]) for name in ("R2", "CPU s")}
-        for (cells, beta), rows in groups.items()
+        for (cells, beta), rows in grouped(tables["defaults"], "cells", "beta").items()
     ]
     yield "defaults_mean", as_table("cells | beta | R2 @.3f | CPU s @.2f", means)

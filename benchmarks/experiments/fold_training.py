@@ -18,6 +18,7 @@ from ..methods.tuned import INNER, folds_of
 from ..pictures import grid
 from ..problems.sets import labelled, present
 from ..run import Part
+from ..tables import grouped
 from .uci import split_rows
 
 SETTINGS = {
@@ -80,17 +81,17 @@ def about(options):
 
 
 def draw(tables, options):
-    rows, paths = tables["fold_training"], tables["fold_training_paths"]
+    rows = tables["fold_training"]
+    paths = grouped(tables["fold_training_paths"], "set", "kind")
     n_rows = min(len(rows), 2)
     figure, panels = grid(n_rows, -(-len(rows) // n_rows), panel=(3, 2.6))
     for axes, row in zip(panels.flat, rows, strict=False):
-        found = [x for x in paths if x["set"] == row["set"]]
         for kind, style in zip(KINDS, ("o-", "s--"), strict=True):
-            path = [x for x in found if x["kind"] == kind]
+            path = paths[row["set"], kind]
             points = [x["share"] for x in path], [x["error"] for x in path]
             (line,) = axes.plot(*points, style, ms=4, lw=1.2, label=kind)
             axes.axvline(row[f"{kind}: share"], color=line.get_color(), lw=0.8, ls=":")
-        if not found[0]["regression"]:
+        if not path[0]["regression"]:
             axes.set_ylim(top=1.05 * points[1][0])
         axes.set(title=row["set"], xscale="log", xlabel=r"$\beta / \beta_{\max}$")
     panels.flat[0].legend(fontsize=8)

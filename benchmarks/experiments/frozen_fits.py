@@ -33,7 +33,7 @@ from convexnn.data.datasets import load_shipped
 
 from ..measures import fitted
 from ..run import Part
-from ..tables import read
+from ..tables import grouped, read
 
 #: Largest relative rise of an objective, and what counts as zero.
 _RISE, _ROUNDING = 1e-6, 1e-9
@@ -85,21 +85,27 @@ def _rectified_sums():
     return X, np.maximum(w + X, 0).sum(axis=1)
 
 
+_SEED = {"random_state": 0}
+
+
 def _relu(data, **settings):
-    return ConvexReLURegressor, data, {"random_state": 0} | settings
+    return ConvexReLURegressor, data, _SEED | settings
 
 
 def _classes(data, **settings):
-    return ConvexReLUClassifier, data, {"random_state": 0} | settings
+    return ConvexReLUClassifier, data, _SEED | settings
 
 
 def _three(data, **settings):
-    return ThreeLayerConvexRegressor, data, {"random_state": 0} | settings
+    return ThreeLayerConvexRegressor, data, _SEED | settings
 
 
 def _filters(data, **settings):
-    settings = {"filter_shape": 4, "random_state": 0} | settings
-    return ConvexCNNRegressor, data, settings
+    return ConvexCNNRegressor, data, {"filter_shape": 4} | _SEED | settings
+
+
+def _relu_cv(**settings):
+    return ConvexReLURegressorCV, _diabetes, _SEED | settings
 
 
 _TIGHT = {"beta_ratio": 0.1, "tol": 1e-4}
@@ -138,27 +144,11 @@ FITS = {
         "relu cancer hinge": _classes(_cancer, loss="hinge"),
         "relu wine": _classes(_wine, beta_ratio=0.05),
         "gated wine": _classes(_wine, activation="gated_relu", beta_ratio=0.05),
-        "relu cv": (
-            ConvexReLURegressorCV,
-            _diabetes,
-            {"random_state": 0, "cv": 3, "betas": 7},
+        "relu cv": _relu_cv(cv=3, betas=7),
+        "relu cv certified": _relu_cv(
+            cv=2, betas=4, beta_min_ratio=0.03, fold_training="certified"
         ),
-        "relu cv certified": (
-            ConvexReLURegressorCV,
-            _diabetes,
-            {
-                "random_state": 0,
-                "cv": 2,
-                "betas": 4,
-                "beta_min_ratio": 0.03,
-                "fold_training": "certified",
-            },
-        ),
-        "wine cv": (
-            ConvexReLUClassifierCV,
-            _wine,
-            {"random_state": 0, "cv": 2, "betas": 4},
-        ),
+        "wine cv": (ConvexReLUClassifierCV, _wine, _SEED | {"cv": 2, "betas": 4}),
         "cnn global": _filters(_signed_images, formulation="global"),
         "cnn global newton": _filters(
             _signed_images, formulation="global", cells="sampled", n_cells=30
@@ -192,7 +182,7 @@ FITS = {
         "filter penalty": _filters(_images, beta=0.01),
         "filter naive": _filters(_images, beta=0.0, refine=False),
     },
-    "decoder": {"decoder": (CenteredGDDecoder, _rectified_sums, {"random_state": 0})},
+    "decoder": {"decoder": (CenteredGDDecoder, _rectified_sums, _SEED)},
 }
 
 
@@ -277,12 +267,9 @@ def compare(options, base, head):
 
 def _by_fit(path):
     """Return the largest objective and the median of the seconds of each fit."""
-    found = {}
-    for row in read(path):
-        found.setdefault(row["fit"], []).append(row)
     return {
         name: rows[0]
         | {"objective": max(row["objective"] for row in rows)}
         | {"seconds": float(np.median([row["seconds"] for row in rows]))}
-        for name, rows in found.items()
+        for name, rows in grouped(read(path), "fit").items()
     }

@@ -18,7 +18,7 @@ from ..methods.processes import CELL_PEERS, launch, present
 from ..objectives import cell_objective, violation
 from ..problems import sets
 from ..run import Part
-from ..tables import as_table
+from ..tables import as_table, grouped
 
 SETTINGS = {
     "sets": sets.SETS[:3],
@@ -31,16 +31,17 @@ SETTINGS = {
 QUICK = {"sets": ("diabetes",), "shares": (0.1,), "cells": (10,), "limit": 5.0}
 CHOICES = {"sets": sets.SETS, "networks": tuple(CELL_PEERS)}
 
+KEYS = ("set", "beta/max", "cells", "network")
+
 #: Relative distance to the best objective, and to the cones, that is asked for.
 GAP, FEASIBLE = 1e-5, 1e-9
 
 
 def problems(options):
     names = sets.present(options.sets, options.data)
-    keys = ("set", "beta/max", "cells", "network")
     for name, cells in product(names, options.cells):
         for share, network in product(options.shares, options.networks):
-            yield dict(zip(keys, (name, share, cells, network), strict=True))
+            yield dict(zip(KEYS, (name, share, cells, network), strict=True))
 
 
 def judge(report, X, y, beta, patterns, **_):
@@ -95,10 +96,10 @@ PARTS = {
 
 def report(tables, options):
     """Yield the targets."""
-    groups = {}
-    for row in tables["given_cells"]:
-        key = tuple(row[name] for name in ("set", "beta/max", "cells", "network"))
-        groups.setdefault(key, {})[row["solver"]] = row
+    groups = {
+        key: {row["solver"]: row for row in rows}
+        for key, rows in grouped(tables["given_cells"], *KEYS).items()
+    }
     ours = [group["convexnn"] for group in groups.values()]
     gaps = [math.inf if row["gap"] == "-" else row["gap"] for row in ours]
     lines = [

@@ -20,7 +20,7 @@ from ..methods.filters import descend, relax
 from ..pictures import grid
 from ..problems.drawn import planted_filter
 from ..run import Part
-from ..tables import as_table
+from ..tables import as_table, grouped
 
 SETTINGS = {
     "samples": tuple(range(1, 16)),  # in steps of 20 / k, 5 for k = 5
@@ -108,10 +108,7 @@ def about(options):
 
 
 def report(tables, options):
-    groups = {}
-    for row in tables["phase_transition_cells"]:
-        groups.setdefault((row["k"], row["method"]), []).append(row)
-    rows = []
+    groups, rows = grouped(tables["phase_transition_cells"], "k", "method"), []
     for (k, method), group in groups.items():
         found = [x["n"] / x["d"] for x in group if x["relative error"] <= 1e-5]
         counts = {"cells": len(group), "recovered": len(found)}
@@ -124,14 +121,14 @@ def report(tables, options):
 
 def draw_maps(tables, options):
     """Draw a row of panels for each k."""
-    rows = tables["phase_transition_cells"]
-    names, patches = ({row[key]: None for row in rows} for key in ("method", "k"))
+    cells = tables["phase_transition_cells"]
+    names, patches = grouped(cells, "method"), grouped(cells, "k")
     figure, panels = grid(
         *(len(patches), len(names)), panel=(2.8, 2.45), sharex=True, sharey="row"
     )
     for number, (axes, k) in enumerate(zip(panels, patches, strict=True)):
-        errors = {(x["method"], x["n"], x["d"]): x["relative error"]
-                  for x in rows if x["k"] == k}  # fmt: skip
+        rows = patches[k]
+        errors = {(x["method"], x["n"], x["d"]): x["relative error"] for x in rows}
         sizes = [sorted({key[at] for key in errors}) for at in (1, 2)]
         maps = {
             name: np.array([[errors[name, n, d] for d in sizes[1]] for n in sizes[0]])
@@ -149,11 +146,10 @@ def draw_maps(tables, options):
 
 def draw_curves(tables, options):
     """Draw the probabilities against n / d."""
-    rows = tables["phase_transition_probability"]
+    curves = grouped(tables["phase_transition_probability"], "d")
     figure, ((ax,),) = grid(panel=(5, 3.4))
     lines = {"one direction": "o-", "pair": "s--"}
-    for number, d in enumerate(dict.fromkeys(row["d"] for row in rows)):
-        chosen = [row for row in rows if row["d"] == d]
+    for number, (d, chosen) in enumerate(curves.items()):
         for name, style in lines.items():
             points = [x["n/d"] for x in chosen], [x[name] for x in chosen]
             label = f"d = {d}" if name == "one direction" else None

@@ -36,6 +36,7 @@ from ..methods.three_layer import (
 )
 from ..pictures import grid, legend_above, plt
 from ..run import Part
+from ..tables import grouped
 
 #: Fig. 4 of the paper.
 N, D, M, BETA, STARTS = 5, 2, 3, 0.002, 5
@@ -285,14 +286,12 @@ def about(options):
 
 def draw_convergence(tables, options):
     """Draw a panel for each K, and how many starts reached the optimum."""
-    curves = tables["three_layer_convergence"]
+    curves = grouped(tables["three_layer_convergence"], "K")
     convex, ends = (tables[f"three_layer_convergence_{x}"] for x in ("convex", "ends"))
     figure, panels = grid(2, 3, panel=(3, 2.8))
     panels = panels.ravel()
     for axes, row in zip(panels[:5], ends, strict=False):
-        lines = [x for x in curves if x["K"] == row["K"]]
-        for start in dict.fromkeys(x["start"] for x in lines):
-            chosen = [x for x in lines if x["start"] == start]
+        for start, chosen in grouped(curves[row["K"]], "start").items():
             points = [[x[k] for x in chosen] for k in ("CPU seconds", "objective")]
             label = "SGD, one line a start" if start == 0 else None
             axes.plot(*points, color="C0", lw=1.1, alpha=0.8, label=label)
@@ -343,10 +342,8 @@ def _draw_shares(axes, ends):
 
 def planes_of(rows):
     """Return the planes by kind and K."""
-    groups, planes = {}, {}
-    for row in rows:
-        groups.setdefault((row["plane"], row["K"]), []).append(row)
-    for key, group in groups.items():
+    planes = {}
+    for key, group in grouped(rows, "plane", "K").items():
         points = {str(x["network"]): (x["x"], x["y"]) for x in group if x["network"]}
         values = [x for x in group if not x["network"]]
         first, second = (sorted({x[axis] for x in values}) for axis in "xy")
@@ -362,8 +359,8 @@ def planes_of(rows):
 def draw_landscape(tables, options):
     """Draw both planes of each K, and below them where all starts ended."""
     planes = planes_of(tables["three_layer_landscape_planes"])
-    ends = tables["three_layer_landscape_ends"]
-    widths = list(dict.fromkeys(row["K"] for row in ends if row["K"]))
+    ends = grouped(tables["three_layer_landscape_ends"], "K")
+    widths = [K for K in ends if K]
     figure, panels = grid(
         *(3, len(widths)),
         panel=(3.1, 2.75),
@@ -387,11 +384,11 @@ def draw_landscape(tables, options):
 
 
 def _draw_ends(axes, ends, widths):
-    (ours,) = (row["objective"] for row in ends if not row["K"])
-    least = min(row["objective"] for row in ends)
+    values = {K: np.array([row["objective"] for row in ends[K]]) for K in ends}
+    (ours,), least = values.pop(""), min(map(min, values.values()))
+    least = min(least, ours)
     for position, K in enumerate(widths):
-        values = [row["objective"] for row in ends if row["K"] == K]
-        above = np.maximum(np.array(values) / least - 1, 1e-4)
+        above = np.maximum(values[K] / least - 1, 1e-4)
         spread = np.linspace(-0.25, 0.25, len(above))
         axes.plot(above, position + spread, "o", ms=4, alpha=0.7, color="C0")
     at, label = max(ours / least - 1, 1e-4), "convexnn's search (zeros are at 1e-4)"

@@ -28,7 +28,7 @@ from ..methods.three_layer import adam, best_of, lbfgs, minibatch_sgd, tuned_ste
 from ..pictures import grid, legend_above
 from ..problems.sets import raw
 from ..run import Part
-from ..tables import as_table
+from ..tables import as_table, grouped
 
 BETA, N_UNITS = 0.1, 7
 
@@ -198,18 +198,15 @@ def report(tables, options):
         rows = [row for row in tables["three_layer_uci"] if row["part"] == part]
         if not rows:
             continue
-        methods = list(dict.fromkeys(row["method"] for row in rows))
-        cases = {}
-        for row in rows:
-            case = cases.setdefault((row["scaling"], row["set"]), {})
-            case[row["method"]] = row["value"], row["seconds"]
+        methods, cases = grouped(rows, "method"), grouped(rows, "scaling", "set")
         lines = []
         order = [key for key in product(SCALINGS, (*PAPER, "wine")) if key in cases]
         for scaling, name in order:
-            found = cases[scaling, name]
-            sgd = found[SGD if part == "objectives" else "SGD"]
-            line = {"set": name, "scaling": scaling, "ratio": found[OURS][0] / sgd[0]}
-            line |= {method: _cell(*found[method], part) for method in methods}
+            found = {row["method"]: row for row in cases[scaling, name]}
+            sgd = found[SGD if part == "objectives" else "SGD"]["value"]
+            line = {"set": name, "scaling": scaling}
+            line["ratio"] = found[OURS]["value"] / sgd
+            line |= {method: _cell(found[method], part) for method in methods}
             if name in PAPER:
                 at = 2 * (part == "errors")
                 a, b = PAPER[name][at : at + 2]
@@ -219,8 +216,10 @@ def report(tables, options):
         yield f"three_layer_uci_{part}", as_table(" | ".join(columns), lines)
 
 
-def _cell(value, seconds, part):
-    return f"{value:.4f}" if part == "errors" else f"{value:.5g} ({seconds:.1f})"
+def _cell(row, part):
+    if part == "errors":
+        return f"{row['value']:.4f}"
+    return f"{row['value']:.5g} ({row['seconds']:.1f})"
 
 
 def draw(tables, options):
@@ -228,15 +227,14 @@ def draw(tables, options):
     rows = [row for row in tables["three_layer_uci"] if row["part"] == "objectives"]
     if not rows:
         return None
-    scalings, methods = ({row[k]: None for row in rows} for k in ("scaling", "method"))
+    scalings, methods = grouped(rows, "scaling"), grouped(rows, "method")
     figure, (panels,) = grid(1, len(scalings), panel=(4.5, 3.8), sharey=True)
-    for axes, scaling in zip(panels, scalings, strict=True):
-        found = [row for row in rows if row["scaling"] == scaling]
-        names = list(dict.fromkeys(row["set"] for row in found))
+    for axes, (scaling, found) in zip(panels, scalings.items(), strict=True):
+        names = grouped(found, "set")
         for j, method in enumerate(methods):
             at, above = [], []
-            for k, name in enumerate(names):
-                values = {x["method"]: x["value"] for x in found if x["set"] == name}
+            for k, group in enumerate(names.values()):
+                values = {x["method"]: x["value"] for x in group}
                 if method in values:
                     at.append(k + 0.1 * (j - 0.5 * len(methods)))
                     above.append(max(values[method] / min(values.values()) - 1, 1e-5))

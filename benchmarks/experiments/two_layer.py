@@ -26,7 +26,7 @@ from ..methods import processes
 from ..objectives import cell_objective, count_units, relu_objective, violation
 from ..problems import sets
 from ..run import Part
-from ..tables import as_table
+from ..tables import as_table, grouped
 
 SETTINGS = {
     "sets": sets.SETS,
@@ -138,18 +138,16 @@ def about(options):
     return {"limit in CPU seconds": options.limit}
 
 
-def key(run):
-    """Return what identifies a peer on a case."""
-    return tuple(run[name] for name in KEYS)
-
-
 def curves_of(rows):
     """Return seconds and objectives by key and run."""
-    curves = {}
-    for row in rows:
-        point = row["seconds"], row["objective"]
-        curves.setdefault((*key(row), row["run"]), []).append(point)
-    return curves
+    return {
+        name: [(row["seconds"], row["objective"]) for row in group]
+        for name, group in grouped(rows, *KEYS, "run").items()
+    }
+
+
+def curve_of(run, curves):
+    return curves.get(tuple(run[name] for name in (*KEYS, "run")), [])
 
 
 def best_objectives(runs):
@@ -187,30 +185,22 @@ def _lowest(lines, name):
 
 def summarise(runs, curves):
     """Return one line for each peer on each case, over its runs."""
-    best, groups = best_objectives(runs), {}
-    for run in runs:
-        groups.setdefault(key(run), []).append(run)
-    lines = []
-    for group in groups.values():
+    best, lines = best_objectives(runs), []
+    for group in grouped(runs, *KEYS).values():
         run = _lowest(group, "objective")
         level = best[_class(run)]
         line = run | {"above": run["objective"] / level - 1}
         for near in NEAR:
-            line[near] = min(
-                time_to(r, curves.get((*key(r), r["run"]), ()), level * (1 + near))
-                for r in group
-            )
+            times = [time_to(r, curve_of(r, curves), level * (1 + near)) for r in group]
+            line[near] = min(times)
         lines.append(line)
     return lines
 
 
 def cases(lines):
     """Return one dictionary a case: ours, the best peer, and the fastest one."""
-    grouped, found = {}, []
-    for line in lines:
-        if line["network"] == "relu":
-            grouped.setdefault((line["set"], line["share"]), []).append(line)
-    for group in grouped.values():
+    found, lines = [], [line for line in lines if line["network"] == "relu"]
+    for group in grouped(lines, "set", "share").values():
         ours = next((line for line in group if line["peer"] == OURS), None)
         peers = [line for line in group if line["peer"] != OURS]
         if ours is not None and peers:
@@ -344,7 +334,7 @@ def _panel(axes, runs, curves, best):
     for run in runs:
         if run["peer"] not in COLOURS or not np.isfinite(run["objective"]):
             continue
-        curve = curves.get((*key(run), run["run"]), [])
+        curve = curve_of(run, curves)
         points = np.array([*curve, (run["seconds"], run["objective"])])
         seconds = np.maximum(points[:, 0], 1e-3)
         values = np.maximum(points[:, 1], run["objective"])
@@ -368,16 +358,16 @@ def draw(tables, options):
     """Draw objectives above the best against CPU seconds, a panel a case."""
     runs, curves = tables["two_layer_runs"], curves_of(tables["two_layer_curves"])
     best = best_objectives(runs)
-    names = list(dict.fromkeys(run["set"] for run in runs))
-    shares = sorted({run["share"] for run in runs}, reverse=True)
+    names, shares = grouped(runs, "set"), grouped(runs, "share")
+    shares = sorted(shares, reverse=True)
     figure, panels = pictures.grid(
         *(len(shares), len(names)), panel=(2.1, 2.0), sharey=True
     )
+    chosen = grouped(runs, "set", "share", "network")
     for k, share in enumerate(shares):
         for j, name in enumerate(names):
             case = name, share, "relu"
-            chosen = [x for x in runs if (x["set"], x["share"], x["network"]) == case]
-            _panel(panels[k, j], chosen, curves, best[*case, 0])
+            _panel(panels[k, j], chosen.get(case, []), curves, best.get((*case, 0)))
             panels[0, j].set_title(name, fontsize=10)
         panels[k, 0].set_ylabel(f"{share:g} beta_max", fontsize=9)
     present = {run["peer"] for run in runs}
