@@ -35,7 +35,7 @@ SETTINGS = {
     "noise": (0.01, 0.1, 0.3),
 }
 QUICK = {
-    "draws": 5,
+    "draws": 3,
     "runs": 1,
     "noise": (0.01, 0.3),
     "ratios": ((5, 10, 1.4),),

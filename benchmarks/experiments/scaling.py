@@ -17,7 +17,7 @@ SETTINGS = {
     "beta": 0.1,  # of beta_max
     "limit": 1800.0,  # CPU seconds of a fit
 }
-QUICK = {"rows": (200, 400), "beta": 0.5}
+QUICK = {"rows": (100, 200), "beta": 0.5}
 
 
 def measure(options, case, _):

@@ -62,9 +62,9 @@ SETTINGS = {
     "betas": (0.1, 1.0, 5.0),  # of the cross-validation
 }
 QUICK = {
-    **{"scaling": ("shipped",), "sets": ("wine",), "rows": 12},
+    **{"scaling": ("shipped",), "sets": ("wine",), "rows": 9},
     **{"steps": 20, "epochs": 5, "starts": 1, "splits": 1},
-    **{"features": 2, "betas": (1.0, 5.0)},
+    **{"features": 2, "betas": (5.0, 20.0)},
 }
 CHOICES = {"parts": SETTINGS["parts"], "scaling": tuple(SCALINGS)}
 

@@ -7,6 +7,7 @@ shape (runs, n, d) and y of shape (runs, n), so that each run can have its own.
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 
 import numpy as np
 from scipy.optimize import minimize
@@ -69,8 +70,8 @@ class Problem:
         return self._value(self.layers(W1, w2, w3)[2] - self.y, w2, w3)
 
     def _value(self, residual, w2, w3):
-        penalty = np.sum(w2**2, axis=(1, 2)) + np.sum(w3**2, axis=1)
-        loss = self.factor * np.sum(residual**2, axis=1)
+        penalty = np.einsum("skm,skm->s", w2, w2) + np.einsum("sk,sk->s", w3, w3)
+        loss = self.factor * np.einsum("sn,sn->s", residual, residual)
         return 0.5 * loss + 0.5 * self.beta * penalty
 
     def value_and_slopes(self, W1, w2, w3):
@@ -105,13 +106,14 @@ class Flat:
     def __init__(self, X, y, weights, beta):
         self.X, self.y, self.beta = X, y, beta
         self.shapes = [layer.shape for layer in weights]
-        self.ends = np.cumsum([layer.size for layer in weights])[:-1]
+        ends = np.cumsum([0, *(layer.size for layer in weights)])
+        self.parts = [slice(*pair) for pair in pairwise(ends)]
         self.start = np.concatenate([layer.ravel() for layer in weights])
 
     def weights(self, flat):
         """Return the weights that a vector stands for, and norms of first layers."""
-        parts = zip(np.split(flat, self.ends), self.shapes, strict=True)
-        W1, w2, w3 = (part.reshape(shape) for part, shape in parts)
+        places = zip(self.parts, self.shapes, strict=True)
+        W1, w2, w3 = (flat[part].reshape(shape) for part, shape in places)
         norms = np.sqrt(np.einsum("sdkm,sdkm->sk", W1, W1))[:, None, :, None]
         return (W1 / norms, w2, w3), norms
 
