@@ -22,9 +22,9 @@ import scipy
 import sklearn
 
 import convexnn
-from convexnn.decoding.solvers import middle_start
 from convexnn.decoding.descent import largest_curvature
 from convexnn.decoding.encoder import DecodingProblem
+from convexnn.decoding.solvers import middle_start
 from convexnn.plotting import DecodingDisplay
 from convexnn.plotting.decoding import DecodingCurve
 

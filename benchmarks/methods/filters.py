@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from convexnn.data.patches import Patches, patch_grid
 from convexnn.filters import RelaxationProgram
 from convexnn.filters.backends import select_relaxation_backend, solve_relaxation
 from convexnn.solvers import SolverError

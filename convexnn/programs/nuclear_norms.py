@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .program import ConvexProgram
+from .program import ConvexProgram, row_chunks
 
 __all__ = ["NuclearNormProgram", "singular_triplets"]
 
@@ -195,7 +195,7 @@ def masked_output(X, mask, U):
     (n, d), q = X.shape, U.shape[2]
     flat = np.ascontiguousarray(U.transpose(1, 0, 2)).reshape(len(U[0]), d * q)
     output = np.empty((n, q))
-    for rows in _rows(n, d * q):
+    for rows in row_chunks(n, d * q, _BLOCK):
         # A row's weights are the sum over the cells that it is active in.
         weights = (mask[rows] @ flat).reshape(-1, d, q)
         output[rows] = np.einsum("id,idj->ij", X[rows], weights)
@@ -206,14 +206,7 @@ def masked_correlations(X, mask, v):
     """Return ``X' D_k v`` for every column of a mask, of shape (d, n_groups, q)."""
     (n, d), q = X.shape, v.shape[1]
     total = np.zeros((mask.shape[1], d * q))
-    for rows in _rows(n, d * q):
+    for rows in row_chunks(n, d * q, _BLOCK):
         products = (X[rows, :, None] * v[rows, None, :]).reshape(-1, d * q)
         total += mask[rows].T @ products
     return total.reshape(-1, d, q).transpose(1, 0, 2)
-
-
-def _rows(n, size):
-    """Yield slices of rows whose matrices fit a block."""
-    step = max(_BLOCK // max(size, 1), 16)
-    for first in range(0, n, step):
-        yield slice(first, first + step)

@@ -27,7 +27,14 @@ from functools import cached_property
 
 import numpy as np
 
-__all__ = ["FEATURES", "ConvexProgram", "heads_of", "lengths_of", "pool"]
+__all__ = [
+    "FEATURES",
+    "ConvexProgram",
+    "heads_of",
+    "lengths_of",
+    "pool",
+    "row_chunks",
+]
 
 #: What programs may have that a solver has to know, in words.
 FEATURES = {
@@ -58,6 +65,20 @@ def pool(values, n_patches):
         return values
     inputs = len(values) // n_patches
     return values.reshape(inputs, n_patches, *values.shape[1:]).sum(axis=1)
+
+
+def row_chunks(n, width, room):
+    """Yield slices of n rows, in which ``rows * width`` numbers have room, 16 at least.
+
+    Examples
+    --------
+    >>> from convexnn.programs.program import row_chunks
+    >>> list(row_chunks(50, 4, 100))
+    [slice(0, 25, None), slice(25, 50, None)]
+    """
+    step = max(room // max(width, 1), 16)
+    for first in range(0, n, step):
+        yield slice(first, first + step)
 
 
 class ConvexProgram:

@@ -1,4 +1,4 @@
-"""Linear algebra that several solvers need: factors with shifts, products, chunks."""
+"""Linear algebra that several solvers need: factors with shifts, products."""
 
 from __future__ import annotations
 
@@ -9,26 +9,11 @@ from scipy.linalg.lapack import dpotrf, dtrtri
 
 __all__ = [
     "add_gram",
-    "chunks",
     "conjugate_gradients",
     "inverse_roots",
     "lower_root",
     "solve_positive",
 ]
-
-
-def chunks(n, width, room):
-    """Yield slices of n rows whose ``rows * width`` numbers have room, 16 at least.
-
-    Examples
-    --------
-    >>> from convexnn.solvers.algebra import chunks
-    >>> list(chunks(50, 4, 100))
-    [slice(0, 25, None), slice(25, 50, None)]
-    """
-    step = max(room // max(width, 1), 16)
-    for first in range(0, n, step):
-        yield slice(first, first + step)
 
 
 def add_gram(matrix, factor, *, transposed=False):
@@ -68,9 +53,9 @@ def lower_root(matrix, shifts=(0.0,)):
     LinAlgError
         If none of them helps.
     """
-    diagonal = np.einsum("ii->i", matrix)
     for shift in shifts:
         if shift:
+            diagonal = np.einsum("ii->i", matrix)
             diagonal += shift * diagonal.mean()
         root, info = dpotrf(matrix, lower=1)
         if info == 0:

@@ -13,7 +13,8 @@ import numpy as np
 from scipy.linalg import cho_solve
 from scipy.linalg.blas import dsymv, dsyr2
 
-from .algebra import add_gram, chunks, inverse_roots, lower_root
+from ..programs.program import row_chunks
+from .algebra import add_gram, inverse_roots, lower_root
 
 __all__ = ["BarrierSystem", "ConeMaps"]
 
@@ -35,7 +36,7 @@ class ConeMaps:
     Parameters
     ----------
     program : ConvexProgram
-        With one output, and at most one family of coupled cones, over whole units.
+        With cones, one output, and at most one coupled family, over whole units.
     """
 
     def __init__(self, program):
@@ -49,9 +50,7 @@ class ConeMaps:
         self.shape = self.n_units, program.n_groups // max(self.n_units, 1), X.shape[1]
         by_group = *self.shape[:2], n
         #: Sides of the families of cones; zero where nothing is asked.
-        self.sides = []
-        if program.has_cones:
-            self.sides.append(self._turned(program.side).reshape(by_group))
+        self.sides = [self._turned(program.side).reshape(by_group)]
         #: What hidden units are multiplied by before they are summed; None for one.
         self.factors = None
         for family in program.coupled:
@@ -70,25 +69,20 @@ class ConeMaps:
         else:
             hidden = np.einsum("bjn,bjn->bn", self.factors, values)
         output = self.spread(np.einsum("bn,bn->n", self.outer, hidden))
-        slacks = [side * hidden for side in self.sides[1:]]
-        if self.sides:
-            values *= self.sides[0]
-            slacks.insert(0, values)
-        return slacks, output
+        coupled = [side * hidden for side in self.sides[1:]]
+        values *= self.sides[0]
+        return [values, *coupled], output
 
-    def pull_back(self, multipliers=(), v=None):
+    def pull_back(self, multipliers=None, v=None):
         """Return the adjoint of `forward`, of the shape of the variable."""
+        first, *others = multipliers or (None,)
         inner = 0.0 if v is None else self.outer * v[self.counted]
-        for side, multiplier in zip(self.sides[1:], multipliers[1:], strict=False):
-            inner = inner + side * multiplier
-        pulled = 0.0
+        for side, each in zip(self.sides[1:], others, strict=False):
+            inner = inner + side * each
+        pulled = 0.0 if first is None else self.sides[0] * first
         if np.ndim(inner):
             inner = inner[:, None]
-            pulled = inner if self.factors is None else self.factors * inner
-        if len(multipliers):
-            pulled = pulled + self.sides[0] * multipliers[0]
-        if not np.ndim(pulled):
-            return np.zeros(self.shape)
+            pulled = pulled + (inner if self.factors is None else self.factors * inner)
         return (pulled.reshape(-1, len(self.rows)) @ self.rows).reshape(self.shape)
 
     def spread(self, values):
@@ -134,8 +128,7 @@ class BarrierSystem:
         weights : list of ndarray
             Weights of the rows of every family of cones.
         """
-        if weights:
-            self._add_cones(blocks, weights[0])
+        self._add_cones(blocks, weights[0])
         n_units, m, d = self.maps.shape
         hessians = np.empty((n_units, m * d, m * d))
         n = len(self.maps.rows)
@@ -164,7 +157,7 @@ class BarrierSystem:
         maps, (i, j) = self.maps, self._upper
         flat = weights.reshape(-1, weights.shape[2])
         total = np.zeros((len(flat), len(i)))
-        for part in chunks(len(maps.rows), len(i), 4 * _CHUNK):
+        for part in row_chunks(len(maps.rows), len(i), 4 * _CHUNK):
             rows = maps.rows[part]
             total += flat[:, part] @ (rows[:, i] * rows[:, j])
         total = total.reshape(*weights.shape[:2], -1)

@@ -23,8 +23,9 @@ _CENTRED = (0.1, 10.0)
 #: Smallest target of mu, relative to the present one.
 _LEAST_SHRINKING = 0.05
 
-#: Share of the wanted gap that mu leaves in the end.
-_LAST_SHARE = 0.03
+#: Share of the wanted gap that mu leaves in the end, without and with coupled cones,
+#: whose last digits cost more: many have hardly an interior.
+_LAST_SHARE, _LAST_SHARE_COUPLED = 0.03, 0.3
 
 #: Step lengths that need no corrector.
 _LONG = 0.9
@@ -33,7 +34,7 @@ _LONG = 0.9
 _BALL = 1 - 1e-12
 
 #: Gap below which Newton systems are refined: rounding does not matter before.
-_REFINED_BELOW = 1e-3
+_REFINED_BELOW = 1.0
 
 #: Violation of the cones, relative to the largest slack, that is rounding.
 _ROUNDING = 1e-7
@@ -65,7 +66,7 @@ class CentralPath:
     Parameters
     ----------
     program : ConvexProgram
-        With a quadratic loss.
+        With cones and a quadratic loss.
     tol : float
         Relative gap that will be asked for.
     least_shift : float
@@ -125,7 +126,7 @@ class CentralPath:
         size = value / (program.n_groups * self.beta)
         gates *= min(size, np.sqrt(2 * value) / max(spread, 1e-300))
         self.W = gates.T.reshape(self.maps.shape).copy()
-        self.mu = 10 * value / max(self.degree - 2 * program.n_groups, 1)
+        self.mu = 10 * value / self.maps.sides[0].size
         slacks, _ = self.maps.forward(self.W)
         return [
             np.maximum(slack, _GATE_SLACK * np.abs(slack).mean(axis=2, keepdims=True))
@@ -141,8 +142,7 @@ class CentralPath:
         self.W = np.array(start.T, dtype=float, order="C").reshape(self.maps.shape)
         self.mu = _START_SHARE * self.program.objective(start) / self.degree
         slacks, _ = self.maps.forward(self.W)
-        sizes = [np.abs(slack).mean() for slack in slacks[:1]]
-        least = _START_SLACK * max([np.finfo(float).tiny, *sizes])
+        least = _START_SLACK * max(np.abs(slacks[0]).mean(), np.finfo(float).tiny)
         return [np.maximum(slack, least) for slack in slacks]
 
     def _evaluate(self):
@@ -169,8 +169,8 @@ class CentralPath:
 
     def relative_gap(self):
         """Return the gap of the iterate, infinite while a slack is wrong."""
-        error = max((np.abs(each).max(initial=0.0) for each in self.errors), default=0)
-        if error and error > _ROUNDING * self.slacks[0].max():
+        error = max(np.abs(each).max(initial=0.0) for each in self.errors)
+        if error > _ROUNDING * self.slacks[0].max():
             return np.inf
         norms = np.linalg.norm(self.W, axis=2)
         primal = float(self.loss.value(self.output)) + self.beta * float(norms.sum())
@@ -209,7 +209,8 @@ class CentralPath:
 
         A smaller one costs digits of the factorisations and gains nothing.
         """
-        return _LAST_SHARE * self.tol * self.primal / self.degree
+        share = _LAST_SHARE_COUPLED if self.program.coupled else _LAST_SHARE
+        return share * self.tol * self.primal / self.degree
 
     def _centred(self, step, mu, corrections):
         """Correct products of slack and multiplier that hold a step back.

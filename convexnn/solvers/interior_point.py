@@ -12,8 +12,9 @@ theta being minus the gradient of the loss. The last line is the central path of
 second-order cone norm2(u) <= t with t eliminated, linearised in z and u together as
 in Chan, Golub and Mulet's primal-dual method for total variation. Steps follow
 Mehrotra's predictor and corrector, then Gondzio's correctors of single products, which
-pay because a solve costs a tenth of a factorisation. The start is zero, outside of the
-cones, whose slacks close on the way, so that cones without an interior do no harm.
+pay because a solve costs a tenth of a factorisation. Paths start from the gates, which
+lie inside their cones. Blocks have none: paths start from zero, outside of the cones,
+whose slacks close on the way, so that cones without an interior do no harm.
 Factorisations need float64 whatever the precision of the data.
 
 A step costs, for n rows and groups coupled by m, O(n_groups * n * m * d^2) for the
@@ -50,16 +51,15 @@ def solve(program, *, tol, max_iter, start=None, verbose=0, options=None):
     Parameters
     ----------
     program : ConvexProgram
-        Without or with cones, coupled ones included. Losses other than squares are
-        minimised through quadratic models.
+        With cones, coupled ones included. Losses other than squares are minimised
+        through quadratic models.
     tol : float
         Relative duality gap to stop at.
     max_iter : int
         Largest number of Newton steps, those of a second attempt, with steadier
         factorisations, included. An attempt takes no more than 200.
     start : ndarray of shape (d, n_groups), default=None
-        Point in the cones or near them. A good one saves a third of the steps; zero by
-        default.
+        Point in the cones or near them. A good one saves a third of the steps.
     verbose : int, default=0
         From 2 on, print a line a step.
     options : dict, default=None

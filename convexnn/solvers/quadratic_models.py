@@ -16,7 +16,7 @@ from ..programs.certificate import certify, feasible_point
 from .solution import Solution
 from .time_limit import OUT_OF_TIME, is_out_of_time
 
-__all__ = ["by_quadratic_models", "minimise_by_models"]
+__all__ = ["by_quadratic_models"]
 
 #: Widths over which a loss with kinks is rounded, one after the other.
 _WIDTHS = (0.1, 0.01, 0.001)
@@ -56,65 +56,23 @@ def by_quadratic_models(solve):
         if program.loss.is_quadratic:
             return solve(program, tol=tol, max_iter=max_iter, start=start, **settings)
 
-        def solve_model(model, **limits):
-            solution = solve(model, **limits, **settings)
-            U = feasible_point(program, solution.U)
-            return U, solution.multipliers, solution.n_iter
-
         start = np.zeros(program.shape) if start is None else start
-        start = feasible_point(program, start)
-        limits = {"tol": tol, "max_iter": max_iter}
-        run, status = minimise_by_models(program, solve_model, _gap, start, **limits)
+        run = _Run(solve, feasible_point(program, start), max_iter, settings)
+        for width in _WIDTHS:
+            smooth = program.loss.smoothed(width)
+            status = run.minimise(program.with_loss(smooth), tol)
+            if smooth is program.loss:
+                break
         return Solution(run.U, run.n_iter, status, run.multipliers)
 
     return solve_any
 
 
-def _gap(program, U, multipliers):
-    return certify(program, U, multipliers=multipliers)[1].relative_gap
-
-
-def minimise_by_models(program, solve, relative_gap, start, *, tol, max_iter):
-    """Minimise a program through those with quadratic models of its loss.
-
-    Parameters
-    ----------
-    program : object
-        With `loss`, ``with_loss(loss)``, ``quadratic_model(output)``, ``output(U)``,
-        ``penalty(U)`` and ``objective(U)``, the last two for points in its cones.
-    solve : callable
-        ``solve(program, tol=..., max_iter=..., start=...)`` for quadratic losses,
-        returning a point in the cones, multipliers and iterations.
-    relative_gap : callable
-        ``relative_gap(program, U, multipliers)``, the duality gap of a point.
-    start : ndarray
-        Point in the cones.
-    tol : float
-        Relative duality gap to stop at.
-    max_iter : int
-        Largest number of iterations of `solve` in all.
-
-    Returns
-    -------
-    run : object
-        With the point `U`, its `multipliers` and `n_iter`.
-    status : str
-        How that ended.
-    """
-    run = _Run(solve, relative_gap, start, max_iter)
-    for width in _WIDTHS:
-        smooth = program.loss.smoothed(width)
-        status = run.minimise(program.with_loss(smooth), tol)
-        if smooth is program.loss:
-            break
-    return run, status
-
-
 class _Run:
     """The point reached, the multipliers there, and the iterations spent."""
 
-    def __init__(self, solve, relative_gap, start, max_iter):
-        self.solve, self.relative_gap = solve, relative_gap
+    def __init__(self, solve, start, max_iter, settings):
+        self.solve, self.settings = solve, settings
         self.max_iter, self.n_iter = max_iter, 0
         self.U, self.multipliers = start, None
 
@@ -138,19 +96,23 @@ class _Run:
         return "iteration limit"
 
     def _gap_of(self, program):
-        return self.relative_gap(program, self.U, self.multipliers)
+        certificate = certify(program, self.U, multipliers=self.multipliers)[1]
+        return certificate.relative_gap
 
     def _advance(self, program, tol):
         """Move to the solution of a model, or towards it; return what that gains."""
         output = program.output(self.U)
         model = program.quadratic_model(output)
-        goal, self.multipliers, n_iter = self.solve(
+        solution = self.solve(
             model,
             tol=tol,
             max_iter=self.max_iter - self.n_iter,
             start=self.U if self.U.any() else None,
+            **self.settings,
         )
-        self.n_iter += n_iter
+        goal = feasible_point(program, solution.U)
+        self.multipliers = solution.multipliers
+        self.n_iter += solution.n_iter
         move, outward = goal - self.U, program.output(goal) - output
         before = program.objective(self.U)
 

@@ -344,6 +344,8 @@ register_backend(
     "interior_point",
     "convexnn.solvers.interior_point:solve",
     features=("cones", "coupled_cones"),
+    # Nothing but slacks keeps its steps short.
+    needs=("cones",),
     uses_working_set=True,
 )
 register_backend(

@@ -195,7 +195,7 @@ def test_gap_above_tol_is_told():
         ({"beta": np.nan}, r"'beta'.*\(0.0, inf\) or None. Got nan "),
         ({"beta": "1"}, r"'beta'.*\(0.0, inf\) or None. Got '1' "),
         ({"cells": "some"}, "'cells'(?=.*'auto')(?=.*'all')(?=.*'sampled').*'some'"),
-        ({"solver": "osqp"}, "solver='osqp' cannot.*couple.*'active_set'.*'cvxpy'"),
+        ({"solver": "osqp"}, "'osqp'.*three layers.*'active_set'.*'cvxpy'"),
         ({"n_cells": 0}, r"'n_cells'.*\[1, inf\). Got 0 "),
         ({"max_neurons": 0}, r"'max_neurons'.*\[1, inf\) or None. Got 0 "),
         ({"tol": 1.0}, r"'tol'.*\[0.0, 1.0\). Got 1.0 "),

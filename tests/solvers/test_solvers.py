@@ -9,7 +9,7 @@ from convexnn.data.datasets import make_relu_teacher
 
 BACKENDS = {
     "relu": ("active_set", "newton", "interior_point", "fista", "osqp", "cvxpy"),
-    "gated_relu": ("newton", "interior_point", "fista", "osqp", "cvxpy"),
+    "gated_relu": ("newton", "fista", "osqp", "cvxpy"),
 }
 
 
