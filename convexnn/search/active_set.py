@@ -37,6 +37,7 @@ from ..solvers.time_limit import OUT_OF_TIME, is_out_of_time
 from .climbing import distinct, maxima_at
 from .descent import descend
 from .listed import list_arrangement
+from .lower_bound import LowerBound
 from .polish import polish
 from .pricer import Pricer
 from .schedule import COARSE, schedule_of
@@ -229,8 +230,7 @@ class _Search:
         self.zero = architecture.none(X, loss.y)
         self.at_zero = self.value(self.zero)
         self.forget()
-        self.bound = 0.0
-        self.forget_bound()
+        self.lower = LowerBound(architecture, *self.about)
         self.n_rounds = self.n_waited = 0
         self.is_warm = self.is_polished = False
         self._last = (np.inf, -np.inf)
@@ -239,11 +239,10 @@ class _Search:
         """Go back to the zero network."""
         self.best, self.primal = self.zero, self.at_zero
 
-    def forget_bound(self):
-        """Forget the best dual point."""
-        self.dual = self.largest_price = 0.0
-        self.dual_point = np.zeros_like(self.loss.y)
-        self.is_proved = False
+    @property
+    def dual(self):
+        """The best estimated bound."""
+        return self.lower.value
 
     @property
     def gap(self):
@@ -284,15 +283,8 @@ class _Search:
         self.price(self.zero, share)
         self.price_at_zero = self.maxima.largest
         if self.arrangement is not None:
-            price, _ = self.arrangement.price(self.dual_point, self.price_at_zero)
+            price, _ = self.arrangement.price(self.lower.point, self.price_at_zero)
             self.price_at_zero = max(price, self.price_at_zero)
-
-    def _bound_zero(self):
-        """Take the dual bound of the zero network, whose price is known."""
-        self.dual_point = v = self.loss.dual_point(np.zeros_like(self.loss.y))
-        self.largest_price = self.price_at_zero
-        self.dual = self.loss.bound(v, self.beta, self.price_at_zero)
-        self._prove_loosely(v)
 
     def begin(self, start, known):
         """Return a start, if it is any good, or units descended from random ones.
@@ -308,7 +300,8 @@ class _Search:
             self.price_at_zero = known.price_at_zero
             self.pricer.remembered = known.directions
             if self.price_at_zero <= self.beta:
-                self._bound_zero()
+                v = self.loss.dual_point(np.zeros_like(self.loss.y))
+                self.lower.take(v, self.price_at_zero)
         if self.price_at_zero <= self.beta:
             return self.best
         if self.is_warm:
@@ -390,31 +383,15 @@ class _Search:
 
     def price(self, units, share=1):
         """Climb from many starts, or one in `share`, and update the dual bound."""
-        if self.dual > self.primal * (1 + _ROUNDING):
-            # The estimated bound lies above a network.
-            self.forget_bound()
+        if self._is_refuted():
+            self.lower.forget()
         self.priced = v = self._dual_point(units)
         self.maxima = self.pricer.climb(v, units, self.beta, share)
-        dual = self.loss.bound(v, self.beta, self.maxima.largest)
-        self._prove_loosely(v)
-        self._doubt(self.maxima.directions)
-        if dual > self.dual or not self.dual_point.any():
-            self.dual, self.dual_point = dual, v
-            self.largest_price = self.maxima.largest
-            self.is_proved = False
+        self.lower.take(v, self.maxima.largest, self.maxima.directions)
 
-    def _prove_loosely(self, v):
-        """Take the rigorous bound of a dual point if it is the best."""
-        price = self.architecture.price_bound(self.X, v)
-        self.bound = max(self.bound, self.loss.bound(v, self.beta, price))
-
-    def _doubt(self, directions):
-        """Hold the best dual point against directions found for another."""
-        values, _ = self.architecture.correlate(self.X, self.dual_point, directions)
-        price = float(np.abs(values).max(initial=0.0))
-        if price > self.largest_price:
-            self.largest_price = price
-            self.dual = self.loss.bound(self.dual_point, self.beta, price)
+    def _is_refuted(self):
+        """Return whether the estimated bound lies above a network."""
+        return self.dual > self.primal * (1 + _ROUNDING)
 
     def confirm(self):
         """Price the best dual point from fresh starts; return the gap that is left.
@@ -427,7 +404,8 @@ class _Search:
             gained = before - self.primal
             if gained > self.schedule.worthwhile * self.tol * before:
                 return np.inf
-        self._doubt(self.pricer.climb(self.dual_point, self.best, self.beta).directions)
+        again = self.pricer.climb(self.lower.point, self.best, self.beta)
+        self.lower.doubt(again.directions)
         if self.gap <= self.tol:
             self.settle()
             self.prove()
@@ -439,19 +417,16 @@ class _Search:
             return
         self._descend(self.best, self.schedule.last)
         self._weigh(self.best, len(self.best))
-        if self.dual > self.primal * (1 + _ROUNDING):
+        if self._is_refuted():
             self.price(self.best)
 
     def prove(self):
         """Price the best dual point over all cells, where they can be listed."""
-        if self.arrangement is None or self.is_proved:
+        if self.arrangement is None or self.lower.is_proved:
             return
-        price, missed = self.arrangement.price(self.dual_point, self.largest_price)
-        if price > self.largest_price:
+        missed = self.lower.prove(self.arrangement)
+        if missed is not None:
             self.pricer.remember(missed)
-            self.largest_price = price
-            self.dual = self.loss.bound(self.dual_point, self.beta, price)
-        self.is_proved = True
 
     # Rounds -------------------------------------------------------------------------
 
@@ -610,10 +585,10 @@ class _Search:
         program, U = self.architecture.around(*self.about, self.best)
         primal = program.objective(U)
         dual = min(self.dual, primal)
-        if self.is_proved:
+        if self.lower.is_proved:
             certificate = Certificate(primal, dual, "all", bound=dual)
         else:
-            bound = min(self.bound, primal)
+            bound = min(self.lower.rigorous, primal)
             certificate = Certificate(
                 primal, dual, "search", n_starts=self.n_starts, bound=bound
             )
