@@ -84,7 +84,7 @@ def filtered(train, test, y, shape, stride, refine):
         stride=stride,
         refine=refine,
         n_restarts=1,
-        tol=1e-3,
+        accuracy=1e-3,
         random_state=0,
     )
     _, seconds = timed(model.fit, train, y)

@@ -57,10 +57,8 @@ class ThreeLayerConvexRegressor(ThreeLayerNetworks, NetworkRegressor):
         Penalty divided by `beta_max_`, in (0, inf), where `beta` is None, as in
         :class:`~convexnn.ConvexReLURegressor`. One penalty holds for all features: give
         them one scale.
-    loss : {"squared", "huber"}, default="squared"
-        Loss, as above.
-    epsilon : float, default=1.35
-        Residual from which on "huber" is linear, in units of y.
+    loss, epsilon
+        Of :class:`~convexnn.ConvexReLURegressor`.
     solver : {"auto", "active_set", "interior_point", "cvxpy"}, default="auto"
         "active_set" searches, with ``cells="auto"`` only. The others solve the program
         over given blocks, and sample them with ``cells="auto"``: "interior_point" is
@@ -86,20 +84,13 @@ class ThreeLayerConvexRegressor(ThreeLayerNetworks, NetworkRegressor):
         Bound on the relative duality gap, (primal - dual) / primal, in [0, 1). It means
         the same for every backend and is computed from the fitted network; after a
         search the dual value is an estimate. About 0.1 is enough for predictions.
-    max_iter : int, default=20000
-        Largest number of iterations of the backend, or rounds of a search, which makes
-        no more than 20.
-    max_neurons : int, default=None
-        Largest number of sub-networks. A wider network is cut to its largest ones,
-        which are then trained again.
-    max_seconds, verbose, random_state
-        Of :class:`~convexnn.ConvexReLURegressor`, with blocks for cells.
+    max_iter, max_neurons, max_seconds, solver_options, verbose, random_state
+        Of :class:`~convexnn.ConvexReLURegressor`, with blocks for cells and sub-networks
+        for units. A search makes no more than 20 rounds, climbs from `n_starts` = 512
+        directions, and starts from `width` = 100 random sub-networks at most.
     warm_start : bool, default=False
         Start from the network of the previous fit, if it has the same kind of units and
         numbers of features and outputs.
-    solver_options : dict, default=None
-        Further options of the backend, as in :class:`~convexnn.ConvexReLURegressor`;
-        for "active_set" `n_starts` is 512 and `width` 100 by default.
 
     Attributes
     ----------

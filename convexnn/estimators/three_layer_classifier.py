@@ -48,12 +48,8 @@ class ThreeLayerConvexClassifier(ThreeLayerNetworks, NetworkClassifier):
         Penalty divided by `beta_max_`, in (0, inf), where `beta` is None, as in
         :class:`~convexnn.ConvexReLURegressor`. One penalty holds for all features: give
         them one scale.
-    loss : {"log_loss", "squared_hinge", "hinge"}, default="log_loss"
-        Loss, as above. Only "log_loss" gives probabilities. "hinge", which has a kink,
-        takes far longer than the others, and may miss `tol`.
-    class_weight : dict, "balanced" or None, default=None
-        Weights of the classes by label, 1 for those that are left out. "balanced"
-        gives all classes the same total weight, ``sum(s) / n_classes``.
+    loss, class_weight
+        Of :class:`~convexnn.ConvexReLUClassifier`.
     solver, cells, n_cells, fit_intercept
         Of :class:`~convexnn.ThreeLayerConvexRegressor`. More than two classes take
         ``cells="auto"`` and the search.

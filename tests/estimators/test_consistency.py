@@ -134,7 +134,6 @@ def test_a_parameter_is_described_in_the_same_words(parameter):
     ("attribute", "names"),
     [
         ("classes_", ("ConvexReLUClassifier", "ThreeLayerConvexClassifier")),
-        ("beta_", ("ConvexReLURegressor", "ThreeLayerConvexClassifier")),
         ("beta_", CHOICES),
         ("betas_", CHOICES),
         ("n_features_in_", PUBLIC[:-1]),

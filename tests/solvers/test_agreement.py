@@ -51,7 +51,7 @@ CASES = [
     (name, kind)
     for name, backend in registry._BACKENDS.items()
     for kind, program in PROGRAMS.items()
-    if backend.can(program.features)
+    if backend.can(program.features, is_listed=True)
 ]
 
 

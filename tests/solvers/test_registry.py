@@ -26,7 +26,7 @@ FEATURES = {name: ARCHITECTURES[name].features for name in BUILT_IN}
 OTHERS = {
     frozenset({"cones", "patches"}): ["active_set", "newton", "cvxpy"],
     frozenset({"cones", "several_outputs"}): ["active_set"],
-    frozenset({"cones", "coupled_cones"}): ["interior_point", "cvxpy"],
+    frozenset({"cones", "coupled_cones"}): ["active_set", "interior_point", "cvxpy"],
     frozenset({"nuclear_norms"}): ["newton", "fista", "cvxpy"],
 }
 ACTIVATIONS = ("relu", "gated_relu")
@@ -84,6 +84,15 @@ def test_built_in_backends_in_order_of_preference(activation):
 def test_auto_takes_the_first_with_all_features(features):
     assert available_backends(features) == OTHERS[features]
     assert select_backend("auto", features).name == OTHERS[features][0]
+
+
+def test_searches_do_not_count_over_listed_cells():
+    features = {"cones", "coupled_cones"}
+    assert select_backend("auto", features, is_listed=True).name == "interior_point"
+    with pytest.raises(ValueError, match="couple units.*over listed cells") as error:
+        select_backend("active_set", features, is_listed=True)
+    assert "'active_set'" not in str(error.value).split("Allowed")[1]
+    assert select_backend("auto", {"cones"}, is_listed=True).name == "active_set"
 
 
 def test_gradients_come_first_where_models_of_the_loss_are_slow():

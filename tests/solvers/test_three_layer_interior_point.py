@@ -178,7 +178,7 @@ def test_fits_do_not_import_cvxpy():
         "import sys, numpy as np; from convexnn import ThreeLayerConvexRegressor\n"
         "X = np.random.default_rng(0).standard_normal((10, 2))\n"
         "for cells in 'auto', 'sampled':\n"
-        "    model = ThreeLayerConvexRegressor(2, cells=cells, n_cells=4, max_iter=2)\n"
+        "    model = ThreeLayerConvexRegressor(2, cells=cells, n_cells=4, tol=0.1)\n"
         "    assert model.fit(X, X[:, 0] * X[:, 1]).n_neurons_ > 0\n"
         "print('cvxpy' in sys.modules)"
     )
