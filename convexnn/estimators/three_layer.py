@@ -85,9 +85,9 @@ class ThreeLayerConvexRegressor(ThreeLayerNetworks, NetworkRegressor):
         the same for every backend and is computed from the fitted network; after a
         search the dual value is an estimate. About 0.1 is enough for predictions.
     max_iter, max_neurons, max_seconds, solver_options, verbose, random_state
-        Of :class:`~convexnn.ConvexReLURegressor`, with blocks for cells and sub-networks
-        for units. A search makes no more than 20 rounds, climbs from `n_starts` = 512
-        directions, and starts from `width` = 100 random sub-networks at most.
+        Of :class:`~convexnn.ConvexReLURegressor`, with blocks for cells and
+        sub-networks for units. A search makes no more than 20 rounds, climbs from
+        `n_starts` = 512 directions, and starts from `width` = 100 sub-networks at most.
     warm_start : bool, default=False
         Start from the network of the previous fit, if it has the same kind of units and
         numbers of features and outputs.

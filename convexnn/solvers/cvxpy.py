@@ -63,7 +63,13 @@ def solve(program, *, tol, max_iter, start=None, verbose=0, options=None):
         status = OUT_OF_TIME if program.n_groups else "no group"
         return Solution(np.zeros(program.shape), 1, status)
     options = {"verbose": verbose > 1} | (options or {})
-    solver = str(options.pop("solver", "CLARABEL")).upper()
+    given = options.pop("solver", "CLARABEL")
+    solver = str(given).upper()
+    if solver not in cvxpy.installed_solvers():
+        raise ValueError(
+            f"solver_options['solver'] must be one of cvxpy's installed solvers "
+            f"{cvxpy.installed_solvers()}, got {given!r}."
+        )
     if solver == "SCS":
         tight = {"eps_abs": 0.01 * tol, "eps_rel": 0.01 * tol, "max_iters": 100_000}
         options = tight | options
@@ -118,7 +124,7 @@ def run(problem, variable, *, solver="CLARABEL", **options):
     variable : cvxpy.Variable
         Where the point is.
     solver : str, default="CLARABEL"
-        Name of a conic solver that cvxpy knows. Clarabel is told of a
+        Name of an installed conic solver. Clarabel is told of a
         :func:`~convexnn.solvers.time_limit.time_limit`.
     **options
         For ``cvxpy.Problem.solve``.
@@ -135,13 +141,8 @@ def run(problem, variable, *, solver="CLARABEL", **options):
     SolverError
         If the solver fails, or stops without a point.
     ValueError
-        If cvxpy does not know the solver, or the solver refuses an option.
+        If the solver refuses an option.
     """
-    if solver not in cvxpy.installed_solvers():
-        raise ValueError(
-            f"solver_options['solver'] must be one of cvxpy's installed solvers "
-            f"{cvxpy.installed_solvers()}, got {solver!r}."
-        )
     if solver == "CLARABEL" and np.isfinite(seconds_left()):
         options = {"time_limit": seconds_left()} | options
     try:

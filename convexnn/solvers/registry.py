@@ -72,17 +72,12 @@ class Backend:
 
         Over listed cells what it can search for does not count.
         """
-        return not self.lacks(features, is_listed=is_listed)
+        features = frozenset(features)
+        is_known = any(features <= each for each in self._able(is_listed))
+        return is_known and self.needs <= features
 
-    def lacks(self, features, *, is_listed=False):
-        """Return in what it falls short of these features: names, empty if in nothing.
-
-        A name of what programs must have starts with "no ".
-        """
-        able = (self.features,) if is_listed else (self.features, self.searches)
-        missing = (set(features) - each for each in able)
-        absent = {f"no {name}" for name in self.needs - set(features)}
-        return min(missing, key=len) | absent
+    def _able(self, is_listed):
+        return (self.features,) if is_listed else (self.features, self.searches)
 
     @property
     def is_installed(self):
@@ -320,12 +315,14 @@ def select(table, name, features, *, subject, words=FEATURES, is_listed=False):
     if backend is None:
         raise ValueError(f"solver={name!r} is not a known backend. {allowed}.")
     if not backend.can(features, is_listed=is_listed):
-        lacking = " and ".join(
-            f"programs without {words[each[3:]]}" if each[:3] == "no " else words[each]
-            for each in sorted(backend.lacks(features, is_listed=is_listed))
-        )
+        missing = (features - each for each in backend._able(is_listed))
+        lacking = [words[each] for each in sorted(min(missing, key=len))]
+        absent = sorted(backend.needs - features)
+        lacking += [f"programs without {words[each]}" for each in absent]
         where = " over listed cells" if is_listed and backend.search else ""
-        raise ValueError(f"solver={name!r} cannot express {lacking}{where}. {allowed}.")
+        raise ValueError(
+            f"solver={name!r} cannot express {' and '.join(lacking)}{where}. {allowed}."
+        )
     if not backend.is_installed:
         missing = ", ".join(m for m in backend.requires if find_spec(m) is None)
         raise ValueError(

@@ -89,7 +89,7 @@ def test_auto_takes_the_first_with_all_features(features):
 def test_searches_do_not_count_over_listed_cells():
     features = {"cones", "coupled_cones"}
     assert select_backend("auto", features, is_listed=True).name == "interior_point"
-    with pytest.raises(ValueError, match="couple units.*over listed cells") as error:
+    with pytest.raises(ValueError, match=r"couple units.*over listed cells") as error:
         select_backend("active_set", features, is_listed=True)
     assert "'active_set'" not in str(error.value).split("Allowed")[1]
     assert select_backend("auto", {"cones"}, is_listed=True).name == "active_set"
