@@ -7,7 +7,6 @@ from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.preprocessing import scale
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from convexnn import ConvexReLUClassifier, ConvexReLUClassifierCV
 
@@ -25,22 +24,6 @@ GATED = {"activation": "gated_relu", "n_cells": 10}
 #: Parameters of this test that one network has as well.
 _OWN = ("loss", "class_weight", "activation", "cells", "n_cells", "tol")
 LISTED = {"cells": "sampled", "n_cells": 5}
-
-
-@parametrize_with_checks(
-    [
-        ConvexReLUClassifierCV(betas=(5.0,), cv=2, tol=0.1),
-        ConvexReLUClassifierCV(betas=(5.0,), cv=2, fold_training="certified"),
-        ConvexReLUClassifierCV(
-            betas=3, cv=3, loss="squared_hinge", max_iter=20_000, **LISTED
-        ),
-    ]
-)
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.EfficiencyWarning")
-def test_scikit_learn_contract(estimator, check):
-    check(estimator)
 
 
 @pytest.fixture(scope="module")
