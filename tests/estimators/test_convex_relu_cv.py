@@ -48,7 +48,7 @@ def test_grid_search_makes_the_same_choice(load, kind):
     X, y = standardised(load)
     cv = KFold(3, shuffle=True, random_state=1)
     model = ConvexReLURegressorCV(
-        betas=5, beta_min_ratio=0.1, cv=cv, random_state=1, **CERTIFIED, **kind
+        betas=4, beta_min_ratio=0.2, cv=cv, random_state=1, **CERTIFIED, **kind
     ).fit(X, y)
     network = ConvexReLURegressor(tol=1e-3, random_state=1, **kind)
     search = grid_search(model, network, cv).fit(X, y)
