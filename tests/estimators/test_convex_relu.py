@@ -13,26 +13,11 @@ from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from convexnn import ConvexReLURegressor
 from convexnn.data.datasets import make_relu_teacher
 
 ACTIVATIONS = ("relu", "gated_relu")
-
-
-@parametrize_with_checks(
-    [
-        ConvexReLURegressor(tol=0.1),
-        ConvexReLURegressor(cells="sampled"),
-        ConvexReLURegressor(activation="gated_relu"),
-    ]
-)
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.EfficiencyWarning")
-def test_scikit_learn_contract(estimator, check):
-    check(estimator)
 
 
 @pytest.fixture(scope="module")

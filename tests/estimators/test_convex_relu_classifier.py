@@ -10,7 +10,6 @@ from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer
 from sklearn.model_selection import cross_validate
 from sklearn.preprocessing import scale
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from convexnn import ConvexReLUClassifier
 
@@ -26,21 +25,6 @@ OF_MARGINS = {
     "squared_hinge": lambda m: np.maximum(1 - m, 0) ** 2 / 2,
     "hinge": lambda m: np.maximum(1 - m, 0),
 }
-
-
-@parametrize_with_checks(
-    [
-        ConvexReLUClassifier(tol=0.1),
-        ConvexReLUClassifier(loss="squared_hinge", cells="sampled", n_cells=5),
-        ConvexReLUClassifier(loss="hinge", cells="sampled", n_cells=5, tol=0.01),
-        ConvexReLUClassifier(activation="gated_relu", n_cells=10, tol=0.1),
-    ]
-)
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.EfficiencyWarning")
-def test_scikit_learn_contract(estimator, check):
-    check(estimator)
 
 
 @pytest.fixture(scope="module")

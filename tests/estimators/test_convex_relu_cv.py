@@ -10,7 +10,6 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.preprocessing import scale
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from convexnn import ConvexReLURegressor, ConvexReLURegressorCV
 from convexnn.data.datasets import make_relu_teacher
@@ -25,27 +24,6 @@ CERTIFIED = {
 SEARCH = {"solver": "active_set"}
 GIVEN = {"solver": "fista", "n_cells": 10}
 GATED = {"activation": "gated_relu", "n_cells": 20}
-
-
-@parametrize_with_checks(
-    [
-        ConvexReLURegressorCV(betas=3, beta_min_ratio=0.1, cv=3, tol=0.05),
-        ConvexReLURegressorCV(
-            betas=3, cv=3, solver="interior_point", n_cells=5, max_iter=20_000
-        ),
-        ConvexReLURegressorCV(
-            betas=3, cv=3, activation="gated_relu", n_cells=5, max_iter=20_000
-        ),
-        ConvexReLURegressorCV(
-            betas=3, beta_min_ratio=0.1, cv=3, tol=0.05, fold_training="certified"
-        ),
-    ]
-)
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.EfficiencyWarning")
-def test_scikit_learn_contract(estimator, check):
-    check(estimator)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +48,7 @@ def test_grid_search_makes_the_same_choice(load, kind):
     X, y = standardised(load)
     cv = KFold(3, shuffle=True, random_state=1)
     model = ConvexReLURegressorCV(
-        betas=5, beta_min_ratio=0.1, cv=cv, random_state=1, **CERTIFIED, **kind
+        betas=4, beta_min_ratio=0.2, cv=cv, random_state=1, **CERTIFIED, **kind
     ).fit(X, y)
     network = ConvexReLURegressor(tol=1e-3, random_state=1, **kind)
     search = grid_search(model, network, cv).fit(X, y)

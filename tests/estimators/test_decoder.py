@@ -10,31 +10,12 @@ import pytest
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV, cross_val_score
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from convexnn import CenteredGDDecoder
 from convexnn.decoding import tail_quantities
 
 NEWTONS = ("newton", "newton_cg")
 SOLVERS = (*NEWTONS, "centered_gd", "nesterov")
-
-
-@parametrize_with_checks(
-    [
-        CenteredGDDecoder(),
-        CenteredGDDecoder(solver="centered_gd"),
-        CenteredGDDecoder(solver="nesterov"),
-    ]
-)
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.EfficiencyWarning")
-@pytest.mark.filterwarnings("ignore:y has .* negative entries:UserWarning")
-@pytest.mark.filterwarnings("ignore:The codes do not determine:UserWarning")
-@pytest.mark.filterwarnings("ignore:The loss .* falls beyond the box:UserWarning")
-@pytest.mark.filterwarnings("ignore:.* samples with a positive weight:UserWarning")
-def test_scikit_learn_contract(estimator, check):
-    check(estimator)
 
 
 @contextmanager

@@ -8,7 +8,6 @@ from sklearn.base import clone
 from sklearn.datasets import load_digits, load_iris, load_linnerud
 from sklearn.exceptions import DataConversionWarning
 from sklearn.preprocessing import scale
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from convexnn import (
     ConvexReLUClassifier,
@@ -19,25 +18,6 @@ from convexnn import (
 from convexnn.data.samples import collect_samples
 from convexnn.solvers import select_backend
 from convexnn.training.trainer import Trainer
-
-
-@parametrize_with_checks(
-    [
-        ConvexReLURegressor(
-            loss="huber",
-            epsilon=50.0,
-            cells="sampled",
-            n_cells=5,
-            tol=0.1,
-            beta_ratio=0.1,
-        )
-    ]
-)
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.EfficiencyWarning")
-def test_scikit_learn_contract(estimator, check):
-    check(estimator)
 
 
 @pytest.fixture(scope="module")
