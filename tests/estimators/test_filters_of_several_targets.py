@@ -41,7 +41,7 @@ def test_the_relaxation_has_one_target_and_no_path(images):
     X, Y = images
     with pytest.raises(ValueError, match="y should be a 1d array"):
         ConvexCNNRegressor(**SHAPE).fit(X, Y)
-    with pytest.raises(ValueError, match="formulation='global'.*'relaxation'"):
+    with pytest.raises(ValueError, match=r"formulation='global'.*'relaxation'"):
         penalty_path(ConvexCNNRegressor(**SHAPE), X, Y[:, 0])
 
 
