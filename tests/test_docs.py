@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from convexnn import architectures
 from convexnn.solvers import registry
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -21,6 +22,19 @@ def _registry(monkeypatch):
 def test_page_on_backends(monkeypatch):
     monkeypatch.syspath_prepend(DOCS / "examples_backend")
     outcome = doctest.testfile(str(DOCS / "backends.rst"), module_relative=False)
+    assert outcome.attempted > 10
+    assert outcome.failed == 0
+
+
+def test_page_on_architectures(monkeypatch):
+    monkeypatch.syspath_prepend(DOCS / "examples_architecture")
+    before = dict(architectures.ARCHITECTURES)
+    try:
+        page = str(DOCS / "architectures.rst")
+        outcome = doctest.testfile(page, module_relative=False)
+    finally:
+        architectures.ARCHITECTURES.clear()
+        architectures.ARCHITECTURES.update(before)
     assert outcome.attempted > 10
     assert outcome.failed == 0
 

@@ -7,6 +7,7 @@ those of one hidden layer over whole inputs by activation.
 
 from .base import Architecture
 from .gated import GatedReLU
+from .one_layer import OneLayer
 from .parallel import ParallelReLU
 from .pooled import ConvolutionalReLU
 from .relu import ReLU
@@ -17,6 +18,7 @@ __all__ = [
     "Architecture",
     "ConvolutionalReLU",
     "GatedReLU",
+    "OneLayer",
     "ParallelReLU",
     "ReLU",
     "Units",

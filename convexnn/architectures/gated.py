@@ -7,7 +7,7 @@ import numpy as np
 from ..networks.network import GatedReLUNetwork
 from ..programs.nuclear_norms import NuclearNormProgram
 from ..programs.program import ConvexProgram, heads_of
-from .base import Architecture
+from .one_layer import OneLayer
 from .recovery import (
     network_weights,
     program_directions,
@@ -16,12 +16,11 @@ from .recovery import (
     unscaled_units,
 )
 from .rectifiers import blocks_of, parabolic
-from .relu import ReLU
 
 __all__ = ["GatedReLU"]
 
 
-class GatedReLU(ReLU):
+class GatedReLU(OneLayer):
     """Units that pass x'u through where a fixed gate is open.
 
     Without the cones the program is a plain group lasso, and one sign per cell
@@ -68,10 +67,6 @@ class GatedReLU(ReLU):
     def atoms(self, X, directions):
         """Return ``1[X g >= 0] * X u`` column by column, of shape (n, m)."""
         return self.patterns * (X @ directions)
-
-    def correlate(self, X, v, directions, widths=None, rectifier=parabolic):
-        """Return ``v' 1[X g >= 0] X u`` for each column u, and its gradient."""
-        return Architecture.correlate(self, X, v, directions, widths, rectifier)
 
     def linearise(self, X, hidden, output, width):
         """Return the network's output and its derivatives, by blocks of rows."""

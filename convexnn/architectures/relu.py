@@ -4,20 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..networks.network import ReLUNetwork
-from ..programs.cells import enumerate_cells, given_cells, sample_cells
-from ..programs.cones import project_on_cone
-from ..programs.program import ConvexProgram
-from .base import Architecture
-from .bounds import relu_price_bound
-from .recovery import (
-    network_weights,
-    program_directions,
-    sum_into_groups,
-    unscaled_units,
-)
+from .one_layer import OneLayer
 from .rectifiers import blocks_of, parabolic, slopes_of, start_rounded
-from .units import Units
 
 __all__ = ["ReLU"]
 
@@ -25,50 +13,11 @@ __all__ = ["ReLU"]
 #: these twice rather than keep them.
 _FEW_INPUTS, _KEPT = 64, 2**20
 
-#: Turns between hidden and output weights when a direction is made exact.
-_TURNS = 5
 
-#: Norms below this, relative to the largest, count as zero.
-_TINY = 1e-12
-
-
-class ReLU(Architecture):
-    """Units max(x'u, 0) whose direction is free inside the cone of a cell.
-
-    Weight decay on both layers equals ``beta * sum_j norm2(u_j) * norm2(a_j)`` after
-    rescaling (talk, "Squared Loss: ReLU Neural Networks are Convex Group Lasso
-    Models"). With several outputs a unit has a vector of output weights, and groups of
-    its programs a fixed direction of these (Sahiner, Ergen, Pauly and Pilanci,
-    "Vector-output ReLU Neural Network Problems are Copositive Programs", ICLR 2021).
-    """
+class ReLU(OneLayer):
+    """Units max(x'u, 0), whose derivatives are written by hand, for speed."""
 
     words = "activation='relu'"
-
-    def forward(self, X, directions, widths=None, rectifier=parabolic):
-        """Return ``max(X u, 0)`` for each column u, and what gives its derivatives."""
-        values, slopes = rectifier(X @ directions, widths)
-
-        def pull(W):
-            np.multiply(slopes, W, out=slopes)
-            return X.T @ slopes
-
-        return values, pull
-
-    def atoms(self, X, directions):
-        """Return ``(X u)_+`` for each column u, of shape (n, m)."""
-        return np.maximum(X @ directions, 0)
-
-    def spread(self, X, directions):
-        """Return the root mean square of ``X u`` over the rows for each column u."""
-        squares = np.zeros(directions.shape[1], dtype=directions.dtype)
-        for rows in blocks_of(len(X), directions.shape[1]):
-            values = X[rows] @ directions
-            squares += np.einsum("ij,ij->j", values, values)
-        return np.sqrt(squares / len(X))
-
-    def widths_of(self, X, units, width):
-        """Return the width of a descent's smoothing: that of all its rectifiers."""
-        return width * np.sqrt(np.mean((X @ units.hidden) ** 2))
 
     def correlate(self, X, v, directions, widths=None, rectifier=parabolic):
         """Return ``v' (X u)_+`` for each column u, and its gradient.
@@ -99,45 +48,6 @@ class ReLU(Architecture):
         values = np.sum(directions * gradients, axis=0)
         return (values if widths is None else values + widths * excess), gradients
 
-    def ascend_cells(self, X, v, direction, n_cells=20):
-        """Raise the price of a direction, exactly within each cell visited.
-
-        In the cell of a direction the price is the norm of the projection of
-        ``X' D v`` on its cone. A row whose multiplier outweighs the kink that it
-        stands for is crossed, and the price cannot fall; where there is none, the
-        direction is a local maximum over all cells that touch it. For several outputs
-        hidden weights are raised so for the best output weights, and these in turn.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n, d)
-            Inputs.
-        v : ndarray of shape (n,) or (n, q)
-            Dual point, of the sign that the unit would have.
-        direction : ndarray of shape (d,)
-            Where to start.
-        n_cells : int, default=20
-            Largest number of cells to visit.
-
-        Returns
-        -------
-        direction : ndarray of shape (d,)
-            Unit vector; zero if every direction of the cell lowers the value.
-        value : float
-            ``norm2(v' (X u)_+)`` there.
-        """
-        if v.ndim == 1:
-            return _ascend(X, v, direction, n_cells)
-        best, value = direction, 0.0
-        for _ in range(_TURNS):
-            head = self.heads(X, v, best[:, None], None)[0]
-            found, _ = _ascend(X, v @ head, best, n_cells)
-            reached = float(np.linalg.norm(v.T @ np.maximum(X @ found, 0)))
-            if reached <= value * (1 + 1e-9):
-                break
-            best, value = found, reached
-        return best, value
-
     def linearise(self, X, hidden, output, width):
         """Return a smoothed network's output and its derivatives.
 
@@ -165,217 +75,6 @@ class ReLU(Architecture):
 
         return z, pull
 
-    def value(self, X, loss, beta, units):
-        """Return the objective ``L + beta/2 * (squares of all weights)``."""
-        squares = float(np.sum(units.hidden**2) + np.sum(units.output**2))
-        return float(loss.value(self.outputs(X, units))) + 0.5 * beta * squares
-
-    def groups(self, units):
-        """Return the vectors ``hidden * norm2(output)`` of the convex program."""
-        return units.hidden * units.lengths
-
-    def units_of(self, directions, heads):
-        """Return balanced units of some vectors and heads, without empty ones."""
-        norms = np.linalg.norm(directions, axis=0)
-        used = norms > _TINY * max(norms.max(initial=0.0), 1e-300)
-        root = np.sqrt(norms[used])
-        return Units(directions[:, used] / root, (heads[used].T * root).T)
-
-    def balanced(self, units):
-        """Return the same network with layers of equal norm, without empty units."""
-        return self.units_of(self.groups(units), units.heads)
-
-    def scaled(self, units, factors):
-        """Return the network with each unit multiplied by a factor >= 0."""
-        root = np.sqrt(factors)
-        return Units(units.hidden * root, (units.output.T * root).T)
-
-    def norms(self, units):
-        """Return ``norm2(hidden) * norm2(output)`` of each unit."""
-        return np.linalg.norm(self.groups(units), axis=0)
-
-    def merged(self, X, units):
-        """Sum the vectors of units of one cell and sign.
-
-        The output stays and the penalty cannot rise, by the triangle inequality. Units
-        of several outputs are left as they are.
-        """
-        if units.output.ndim == 2:
-            return self.balanced(units)
-        patterns = np.packbits(X @ units.hidden >= 0, axis=0)
-        signs = np.sign(units.output)
-        keys = np.vstack([patterns, signs[None].astype(np.int8).view(np.uint8)])
-        _, first, member = np.unique(
-            keys, axis=1, return_index=True, return_inverse=True
-        )
-        groups = np.zeros((len(units.hidden), len(first)))
-        np.add.at(groups.T, member.reshape(-1), self.groups(units).T)
-        return self.units_of(groups, signs[first])
-
-    def coalesced(self, units, tolerance):
-        """Join units of several outputs that point the same way, approximately.
-
-        Units whose hidden weights, and output weights, have cosines above 1 less the
-        tolerance become the best one of rank 1. The penalty cannot rise.
-        """
-        groups, heads = self.groups(units), units.heads
-        norms = np.linalg.norm(groups, axis=0)
-        directions = groups / norms
-        alike = directions.T @ directions > 1 - tolerance
-        alike &= heads @ heads.T > 1 - tolerance
-        left, kept = np.ones(len(norms), dtype=bool), []
-        for j in np.argsort(-norms, kind="stable"):
-            members = np.flatnonzero(alike[j] & left)
-            if left[j]:
-                left[members] = False
-                kept.append(_best_unit(groups[:, members], heads[members]))
-        return self.units_of(
-            np.column_stack([group for group, _ in kept]),
-            np.array([head for _, head in kept]),
-        )
-
-    def price_bound(self, X, v):
-        """Return a rigorous bound on the price of a dual point."""
-        bounds = [relu_price_bound(X, column) for column in np.atleast_2d(v.T)]
-        return float(np.linalg.norm(bounds))
-
-    def sample(self, X, n_cells, random_state, units=None):
-        """Return sampled cells of the inputs, and those that some units are in."""
-        cells = sample_cells(X, n_cells, random_state)
-        if units is None:
-            return cells
-        return given_cells(X, np.column_stack([units.hidden, cells.gates]))
-
-    def enumerate(self, X):
-        """Return all cells of the inputs, or raise a ValueError if they are many."""
-        return enumerate_cells(X)
-
-    def given(self, X, gates):
-        """Return the cells of a caller's gates."""
-        return given_cells(X, gates)
-
-    def program(self, X, loss, beta, patterns, **groups):
-        """Return the program over some cells, each with its cone.
-
-        Parameters
-        ----------
-        X, loss, beta
-            Of :class:`~convexnn.programs.program.ConvexProgram`.
-        patterns : Cells
-            Activation patterns.
-        **groups : ndarray of shape (n_groups,)
-            `cell_of` and `sign`; every cell with both signs by default.
-        """
-        return ConvexProgram(X, loss, beta, patterns, has_cones=True, **groups)
-
-    def polish_size(self, X, n_units):
-        """Return rows times squared columns times groups of a program of some units."""
-        n, d = X.shape
-        return n * d**2 * n_units
-
-    def around(self, X, loss, beta, units, idle=None):
-        """Return the program over the cells of some units, and the units as its point.
-
-        Units of one cell and sign (for several outputs, direction of the output
-        weights) share a group; units that are active nowhere have none.
-
-        Parameters
-        ----------
-        X, loss, beta
-            Of :meth:`program`.
-        units : Units
-            The units.
-        idle : Units, default=None
-            Further ones that are zero in the point.
-
-        Returns
-        -------
-        program : ConvexProgram
-            The program.
-        U : ndarray of shape (d, n_groups)
-            The point.
-        """
-        groups, heads = self.groups(units), units.heads
-        if idle is not None:
-            units = units.joined(idle)
-            heads = units.heads
-        cells = given_cells(X, units.hidden)
-        cell = {p.tobytes(): k for k, p in enumerate(_packed(cells.patterns))}
-        patterns = _packed(X @ units.hidden >= 0)
-        cell_of = np.array([cell.get(p.tobytes(), -1) for p in patterns], dtype=int)
-        used = cell_of >= 0
-        keys = np.column_stack([cell_of, heads])[used]
-        keys, group_of = np.unique(keys, axis=0, return_inverse=True)
-        program = self.program(
-            *(X, loss, beta, cells),
-            cell_of=keys[:, 0].astype(int),
-            sign=keys[:, 1:].reshape(-1, *heads.shape[1:]),
-        )
-        U = np.zeros(program.shape)
-        used = used[: groups.shape[1]]
-        np.add.at(U.T, group_of.reshape(-1)[: used.sum()], groups.T[used])
-        return program, U
-
-    def units_at(self, program, U):
-        """Return the units that a point of a program of :meth:`around` stands for."""
-        return self.units_of(U, program.sign)
-
-    def recover(self, program, U, samples):
-        """Return the network of a feasible point, in the units of the caller.
-
-        A group u becomes one unit with hidden weights ``u / sqrt(norm2(u))`` and
-        output weight ``sign * sqrt(norm2(u))``: the network's objective equals the
-        program's. Groups of norm zero leave no unit.
-        """
-        return ReLUNetwork(*unscaled_units(program, U, samples)[1:])
-
-    def network(self, units, offset, samples):
-        """Return the network of some units, in the units of the caller.
-
-        Units of norm zero are left out.
-        """
-        units = units.take((units.hidden != 0).any(axis=0))
-        weights = units.hidden, units.output
-        return ReLUNetwork(*network_weights(*weights, offset, samples))
-
-    def units_in(self, network, samples):
-        """Return the units of a network in the caller's units."""
-        heads = Units(network.hidden, network.output).heads
-        return self.units_of(program_directions(network, samples), heads)
-
-    def locate(self, program, network, samples):
-        """Return a point of the program near a network's units.
-
-        Each unit goes to the cell it disagrees with least, weighted by how far its
-        rows lie from its hyperplane, and units that share a group are summed.
-        """
-        directions = program_directions(network, samples)
-        values = samples.X @ directions
-        patterns = program.cells.patterns.astype(float)
-        disagreement = np.maximum(-values, 0).T @ patterns
-        disagreement += np.maximum(values, 0).T @ (1 - patterns)
-        return sum_into_groups(
-            program, network, directions, disagreement.argmin(axis=1)
-        )
-
-
-def _ascend(X, v, direction, n_cells):
-    """Raise ``v' (X u)_+`` over the unit ball from cell to cell."""
-    side = np.where(X @ direction >= 0, 1.0, -1.0)
-    best, rows = np.zeros_like(direction), None
-    for _ in range(n_cells):
-        found = project_on_cone(X, side, X.T @ (v * (side > 0)), rows=rows)
-        if found.norm <= np.linalg.norm(best) * (1 + 1e-12):
-            break
-        best, rows = found.point, found.rows[found.multipliers > 0]
-        kinks = found.multipliers + v[found.rows]
-        crossed = found.rows[(found.multipliers > 0) & (kinks > 0)]
-        if not len(crossed):
-            break
-        side[crossed] *= -1
-    norm = float(np.linalg.norm(best))
-    return best / (norm or 1.0), norm
-
 
 def _pull_back(X, v, slopes, output):
     """Return the gradient by the hidden weights over a block of rows."""
@@ -383,17 +82,3 @@ def _pull_back(X, v, slopes, output):
         return ((X * v[:, None]).T @ slopes) * output
     slopes *= v @ output.T
     return X.T @ slopes
-
-
-def _best_unit(groups, heads):
-    """Return group and head of the unit of rank 1 nearest to the sum of some."""
-    if len(heads) == 1:
-        return groups[:, 0], heads[0]
-    left, values, right = np.linalg.svd(groups @ heads, full_matrices=False)
-    sign = 1.0 if left[:, 0] @ groups.sum(axis=1) >= 0 else -1.0
-    return sign * values[0] * left[:, 0], sign * right[0]
-
-
-def _packed(patterns):
-    """Return each pattern's bits as bytes, one pattern a row."""
-    return np.packbits(patterns, axis=0).T

@@ -24,7 +24,7 @@ _POSITIVE = Interval(Real, 0, np.inf, closed="neither")
 NETWORKS = {
     "beta": [_POSITIVE, None],
     "beta_ratio": [_POSITIVE],
-    "activation": [StrOptions(set(ARCHITECTURES))],
+    "activation": [StrOptions(ARCHITECTURES.keys())],  # also what is added later
     "solver": [str],
     "cells": [StrOptions({"auto", "sampled", "all"}), "array-like"],
     "n_cells": [_COUNT],

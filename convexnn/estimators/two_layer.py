@@ -23,7 +23,7 @@ class TwoLayerNetworks:
             output, output_bias = output[:, 0], output_bias[0]
         weights = (hidden, hidden_bias, output, output_bias)
         if not hasattr(self, "gates_"):
-            return ReLUNetwork(*weights)
+            return ReLUNetwork(*weights, slopes=self._architecture().slopes)
         has_bias = len(self.gates_) > len(hidden)
         bias = self.gates_[-1] if has_bias else np.zeros_like(hidden_bias)
         return GatedReLUNetwork(*weights, self.gates_[: len(hidden)], bias)

@@ -13,7 +13,15 @@ __all__ = [
     "GatedReLUNetwork",
     "Network",
     "ReLUNetwork",
+    "with_slopes",
 ]
+
+
+def with_slopes(z, slopes):
+    """Return units of two slopes, below and above zero, in place of z."""
+    if slopes == (0.0, 1.0):
+        return np.maximum(z, 0, out=z)
+    return np.where(z > 0, slopes[1] * z, slopes[0] * z)
 
 
 class Network:
@@ -59,6 +67,8 @@ class ReLUNetwork(Network):
         Output intercept c, not penalised.
     has_bias : bool, default=True
         Whether biases are trained; they are zeros otherwise.
+    slopes : tuple of float, default=(0.0, 1.0)
+        Slopes of a unit below and above zero, of other units than rectifiers.
     """
 
     hidden: np.ndarray
@@ -66,6 +76,7 @@ class ReLUNetwork(Network):
     output: np.ndarray
     output_bias: float | np.ndarray
     has_bias: bool = field(default=True, kw_only=True)
+    slopes: tuple = field(default=(0.0, 1.0), kw_only=True)
 
     @property
     def n_neurons(self):
@@ -74,7 +85,7 @@ class ReLUNetwork(Network):
 
     def activations(self, X):
         """Return the hidden layer's output, of shape (n, m)."""
-        return np.maximum(X @ self.hidden + self.hidden_bias, 0)
+        return with_slopes(X @ self.hidden + self.hidden_bias, self.slopes)
 
     def predict(self, X):
         """Return the outputs of the network, of shape (n,) or (n, q)."""

@@ -156,8 +156,8 @@ def sample_cells(X, n_cells, random_state):
     return _stack(X, patterns, gates, "cells")
 
 
-def given_cells(X, gates):
-    """Return the distinct, non-empty patterns of a caller's gates.
+def given_cells(X, gates, *, with_empty=False):
+    """Return the distinct patterns of a caller's gates.
 
     Parameters
     ----------
@@ -165,6 +165,8 @@ def given_cells(X, gates):
         Rows that define the hyperplanes.
     gates : ndarray of shape (d, n_gates)
         One gate a column.
+    with_empty : bool, default=False
+        Whether to keep the pattern that is active nowhere.
 
     Returns
     -------
@@ -174,7 +176,7 @@ def given_cells(X, gates):
     patterns = activation_patterns(X, gates)
     if patterns.shape[1]:
         first = np.unique(np.packbits(patterns, axis=0), axis=1, return_index=True)[1]
-        kept = [k for k in np.sort(first) if patterns[:, k].any()]
+        kept = [k for k in np.sort(first) if with_empty or patterns[:, k].any()]
     else:
         kept = []
     return Cells(patterns[:, kept], np.asarray(gates, float)[:, kept], "cells")

@@ -104,6 +104,9 @@ class ConvexProgram:
         norm 1, of shape (n_groups, q).
     n_patches : int, default=1
         Rows of `X` for each target.
+    slopes : tuple of float, default=(0.0, 1.0)
+        Slope of a unit where its pattern is inactive, and where it is active: what D
+        has on its diagonal. The defaults are those of a rectifier.
     """
 
     def __init__(
@@ -117,6 +120,7 @@ class ConvexProgram:
         cell_of=None,
         sign=None,
         n_patches=1,
+        slopes=(0.0, 1.0),
     ):
         self.X = X
         self.loss = loss
@@ -130,6 +134,7 @@ class ConvexProgram:
         self.cell_of = cell_of
         self.sign = sign
         self.n_patches = n_patches
+        self.slopes = slopes
 
     #: Families of cones that couple groups: none.
     coupled = ()
@@ -162,12 +167,16 @@ class ConvexProgram:
     @cached_property
     def mask(self):
         """Diagonals of D, one group a column, as floats of shape (n, n_groups)."""
-        return self.cells.patterns[:, self.cell_of].astype(self.X.dtype)
+        patterns = self.cells.patterns[:, self.cell_of].astype(self.X.dtype)
+        inactive, active = self.slopes
+        if self.slopes == (0.0, 1.0):
+            return patterns
+        return inactive + (active - inactive) * patterns
 
     @cached_property
     def side(self):
-        """Diagonals of 2 D - I, one group a column: shape (n, n_groups)."""
-        return 2 * self.mask - 1
+        """Sides of the hyperplanes, +1 where active, else -1: (n, n_groups)."""
+        return 2 * self.cells.patterns[:, self.cell_of].astype(self.X.dtype) - 1
 
     @property
     def gates(self):
@@ -201,6 +210,7 @@ class ConvexProgram:
             cell_of=self.cell_of[groups],
             sign=self.sign[groups],
             n_patches=self.n_patches,
+            slopes=self.slopes,
         )
 
     def with_loss(self, loss):

@@ -10,6 +10,9 @@ __all__ = ["polish"]
 #: Most steps where the loss is quadratic or heads are fixed, and elsewhere.
 _SHORT, _LONG = 300, 2000
 
+#: Quadratic models of other losses that a limit of steps stands for.
+_MODELS = 20
+
 
 def polish(architecture, X, loss, beta, units, idle=None, *, tol, max_iter=None):
     """Solve the finite program over the cells of some units and of idle ones.
@@ -31,7 +34,8 @@ def polish(architecture, X, loss, beta, units, idle=None, *, tol, max_iter=None)
     tol : float
         Relative gap of the program.
     max_iter : int, default=None
-        Most steps of the solver; None for as many as the loss is used to take.
+        Most steps of the solver for squares; None for as many as the loss is used to
+        take.
 
     Returns
     -------
@@ -49,6 +53,8 @@ def polish(architecture, X, loss, beta, units, idle=None, *, tol, max_iter=None)
     if max_iter is None:
         is_short = loss.is_quadratic or loss.y.ndim == 2
         max_iter = _SHORT if is_short else _LONG
+    elif not loss.is_quadratic:
+        max_iter *= _MODELS
     solve = interior_point.solve if program.coupled else newton.solve
     solution = solve(program, tol=tol, max_iter=max_iter, start=start)
     return architecture.units_at(program, feasible_point(program, solution.U))

@@ -9,6 +9,7 @@ from convexnn.architectures import (
     Architecture,
     ConvolutionalReLU,
     GatedReLU,
+    OneLayer,
     ParallelReLU,
     ReLU,
 )
@@ -20,10 +21,14 @@ from convexnn.programs.losses import SquaredLoss
 from convexnn.search.climbing import climb, maxima_at
 
 GRID = patch_grid(6, filter_shape=3, stride=3)
-NAMES = ["relu", "gated", "convolutional", "parallel", "one in parallel"]
+NAMES = ["relu", "leaky", "gated", "convolutional", "parallel", "one in parallel"]
 OUTPUTS = pytest.mark.parametrize("n_outputs", [1, 2])
 ALL = pytest.mark.parametrize("name", NAMES)
 CONES = pytest.mark.parametrize("name", [name for name in NAMES if name != "gated"])
+
+
+class Leaky(OneLayer):
+    words, slopes = "leaky units", (0.1, 1.0)
 
 
 def problem(name, n_outputs, seed=0):
@@ -38,6 +43,7 @@ def problem(name, n_outputs, seed=0):
     cells = sample_cells(samples.X, 5, np.random.RandomState(seed))
     architecture = {
         "relu": ReLU(),
+        "leaky": Leaky(),
         "gated": GatedReLU(cells),
         "convolutional": ConvolutionalReLU(GRID),
         "parallel": ParallelReLU(3),

@@ -318,3 +318,10 @@ def test_smoothness_bounds_the_change_of_the_gradient(problem):
     z, other = rng.standard_normal((2, len(loss.y)))
     change = np.linalg.norm(loss.dual_point(z) - loss.dual_point(other))
     assert change <= loss.smoothness * np.linalg.norm(z - other) * (1 + 1e-12)
+
+
+def test_rounding_left_of_an_exact_fit_proves_nothing():
+    """With an intercept one sample is fitted exactly, and its dual point is zero."""
+    program = make_program(554, has_cones=False, intercept=True, n=1, d=1)
+    assert certify(program, np.zeros((1, 1)))[1].gap == 0
+    assert certify(program, np.zeros((1, 1)))[1].dual == program.loss.constant
