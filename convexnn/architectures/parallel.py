@@ -339,6 +339,8 @@ class ParallelReLU(Architecture):
 
     def units_in(self, network, samples):
         """Return the units of a network in the caller's units."""
+        if not network.subnetworks:
+            return self.none(samples.X, samples.y)
         groups, inner, heads = network.locate(samples)
         return self.units_with(groups.transpose(0, 2, 1), inner.T, heads)
 
