@@ -8,6 +8,7 @@ plotting library.
 from .estimators import (
     CenteredGDDecoder,
     ConvexCNNRegressor,
+    ConvexCNNRegressorCV,
     ConvexReLUClassifier,
     ConvexReLUClassifierCV,
     ConvexReLURegressor,
@@ -16,6 +17,7 @@ from .estimators import (
     ThreeLayerConvexClassifierCV,
     ThreeLayerConvexRegressor,
     ThreeLayerConvexRegressorCV,
+    penalty_path,
     relu_path,
 )
 from .training.certify import certify
@@ -23,6 +25,7 @@ from .training.certify import certify
 __all__ = [
     "CenteredGDDecoder",
     "ConvexCNNRegressor",
+    "ConvexCNNRegressorCV",
     "ConvexReLUClassifier",
     "ConvexReLUClassifierCV",
     "ConvexReLURegressor",
@@ -33,6 +36,7 @@ __all__ = [
     "ThreeLayerConvexRegressorCV",
     "__version__",
     "certify",
+    "penalty_path",
     "relu_path",
 ]
 

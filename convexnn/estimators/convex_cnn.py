@@ -396,6 +396,11 @@ class ConvexCNNRegressor(
         return self.grid_.n_patches * self.n_filters_
 
     def _kind(self):
+        if self.formulation != "global":
+            raise ValueError(
+                "Penalties are of formulation='global', got "
+                f"formulation={self.formulation!r}."
+            )
         return ConvolutionalReLU
 
     def _architecture(self):

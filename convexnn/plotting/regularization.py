@@ -126,7 +126,7 @@ class RegularizationPathDisplay(Display):
 
         Parameters
         ----------
-        path : ReLUPath
+        path : NetworkPath
             From :func:`convexnn.relu_path`.
         **options
             Of :meth:`plot`.
@@ -369,5 +369,5 @@ def _errors_of(estimator):
         return estimator.error_path_, names[estimator.scoring_]
     raise ValueError(
         "estimator must be a ConvexReLURegressorCV or ConvexReLUClassifierCV, got "
-        f"{type(estimator).__name__}. Use from_path for a ReLUPath."
+        f"{type(estimator).__name__}. Use from_path for a NetworkPath."
     )

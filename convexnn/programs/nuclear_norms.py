@@ -35,7 +35,7 @@ class NuclearNormProgram(ConvexProgram):
     ----------
     X : ndarray of shape (n, d)
         Inputs; a hidden bias is a column of ones.
-    loss : object
+    loss : Loss
         A loss of :mod:`convexnn.programs.losses` with targets of shape (n, q).
     beta : float
         Penalty on the nuclear norms.

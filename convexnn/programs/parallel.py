@@ -74,7 +74,7 @@ class ParallelProgram(ConvexProgram):
     ----------
     X : ndarray of shape (n, d)
         Inputs; a hidden bias is a column of ones.
-    loss : object
+    loss : Loss
         A loss of :mod:`convexnn.programs.losses`.
     beta : float
         Penalty on the groups' norms.

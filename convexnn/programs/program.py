@@ -90,7 +90,7 @@ class ConvexProgram:
     ----------
     X : ndarray of shape (n, d), or (n * n_patches, d)
         Inputs, or their patches; a hidden bias is a column of ones.
-    loss : object
+    loss : Loss
         A loss of :mod:`convexnn.programs.losses`.
     beta : float
         Penalty on the groups' norms.

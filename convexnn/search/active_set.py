@@ -224,7 +224,7 @@ class _Search:
         self.pricer = Pricer(
             *(architecture, X, self.n_starts, self.schedule, random_state)
         )
-        self.has_heads = loss.y.ndim == 2
+        self.has_heads = loss.is_vector
         self.random_state = random_state
         self.clock = Clock()
         self.zero = architecture.none(X, loss.y)

@@ -23,7 +23,7 @@ def list_arrangement(architecture, X, loss, beta):
         Of :mod:`convexnn.architectures`.
     X : ndarray of shape (n, d)
         Inputs.
-    loss : object
+    loss : Loss
         A loss of :mod:`convexnn.programs.losses`.
     beta : float
         Penalty.
@@ -33,7 +33,7 @@ def list_arrangement(architecture, X, loss, beta):
     Arrangement or None
         None above rank 3 or 5,000 cells, for several outputs or several hidden layers.
     """
-    if loss.y.ndim == 2 or architecture.degree > 1:
+    if loss.is_vector or architecture.degree > 1:
         return None
     if np.linalg.matrix_rank(X) > _LOW_RANK:
         return None

@@ -51,7 +51,7 @@ def polish(architecture, X, loss, beta, units, idle=None, *, tol, max_iter=None)
     if not program.n_groups:
         return units
     if max_iter is None:
-        is_short = loss.is_quadratic or loss.y.ndim == 2
+        is_short = loss.is_quadratic or loss.is_vector
         max_iter = _SHORT if is_short else _LONG
     elif not loss.is_quadratic:
         max_iter *= _MODELS

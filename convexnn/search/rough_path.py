@@ -62,7 +62,7 @@ class RoughPath:
         Of :mod:`convexnn.architectures`.
     X : ndarray of shape (n, d)
         Inputs.
-    loss : object
+    loss : Loss
         A loss of :mod:`convexnn.programs.losses`.
     n_units : int
         Number of units.

@@ -242,7 +242,7 @@ class _Terms:
     def fitted(self):
         """Return the output with its intercepts, which are variables of their own."""
         loss = self.program.loss
-        if loss.intercept and loss.y.ndim == 1:
+        if loss.intercept and not loss.is_vector:
             return self.output + cvxpy.Variable()
         if loss.intercept:
             offsets = cvxpy.Variable((1, loss.y.shape[1]))

@@ -11,18 +11,18 @@ from sklearn.utils import check_array, check_random_state
 
 from ..solvers.time_limit import is_out_of_time
 
-__all__ = ["ReLUPath", "choose_betas", "seed_of", "trace"]
+__all__ = ["NetworkPath", "choose_betas", "seed_of", "trace"]
 
 
 @dataclass(frozen=True)
-class ReLUPath:
+class NetworkPath:
     """Networks along a path of penalties.
 
     Attributes
     ----------
     betas : ndarray of shape (n_betas,)
         Penalties in descending order.
-    networks : tuple of ReLUNetwork
+    networks : tuple of Network
         The network of each penalty, in float64.
     certificates : tuple of Certificate
         Objective and dual bound of each network, and what the bound holds over.
@@ -33,6 +33,8 @@ class ReLUPath:
         CPU seconds of the process that each network took.
     tol : float
         Bound on the gaps that was asked for.
+    n_features : int or None
+        Number of features of the inputs, None if that is not known.
 
     Examples
     --------
@@ -50,6 +52,7 @@ class ReLUPath:
     gaps: np.ndarray
     seconds: np.ndarray
     tol: float
+    n_features: int | None = None
 
     @property
     def objectives(self):
@@ -58,7 +61,7 @@ class ReLUPath:
 
     @property
     def n_neurons(self):
-        """Numbers of hidden units, of shape (n_betas,)."""
+        """Numbers of hidden units, filters or sub-networks, of shape (n_betas,)."""
         return np.array([network.n_neurons for network in self.networks])
 
     @property
@@ -85,10 +88,10 @@ class ReLUPath:
             If X is not as described.
         """
         X = check_array(X, dtype=[np.float64, np.float32], input_name="X")
-        n_features = len(self.networks[0].hidden)
-        if X.shape[1] != n_features:
+        if self.n_features not in (None, X.shape[1]):
             raise ValueError(
-                f"X must have the {n_features} features of the path, got {X.shape[1]}."
+                f"X must have the {self.n_features} features of the path, got "
+                f"{X.shape[1]}."
             )
         return np.stack([network.predict(X) for network in self.networks], axis=-1)
 
@@ -110,7 +113,7 @@ def trace(trainer, betas, *, is_warm=True, previous=None, may_stop=False):
         seconds.append(time.process_time() - started)
         if may_stop and is_out_of_time():
             break
-    path = ReLUPath(
+    path = NetworkPath(
         betas=np.asarray(betas[: len(trained)], dtype=float),
         networks=tuple(one.network for one in trained),
         certificates=tuple(one.certificate for one in trained),

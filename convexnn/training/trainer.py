@@ -26,6 +26,7 @@ from ..programs.certificate import Certificate, price_groups
 from ..programs.losses import LOSSES
 from ..programs.program import lengths_of, pool
 from ..programs.row_space import row_space
+from ..search.active_set import Known
 from ..search.capping import capped
 from ..search.rough_path import RoughPath
 from ..search.schedule import schedule_of
@@ -74,7 +75,7 @@ class Trained:
         Its name.
     gap : float
         Relative duality gap before any cut to `max_neurons`: what `tol` bounds.
-    known : object
+    known : Known or None
         What training with another penalty can begin with, None if there is nothing.
     """
 
@@ -86,7 +87,7 @@ class Trained:
     status: str
     solver: str
     gap: float
-    known: object
+    known: Known | None
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,7 @@ class Trainer:
             Penalty, in the caller's units.
         start : ReLUNetwork, default=None
             Network of the same activation to start from.
-        known : object, default=None
+        known : Known, default=None
             From another :class:`Trained` of this trainer.
 
         Returns
@@ -287,7 +288,7 @@ class Trainer:
     @cached_property
     def _backend(self):
         """The backend, or for several outputs what it stands for there."""
-        if self.samples.y.ndim == 1:
+        if not self._loss.is_vector:
             return self.backend
         return select_backend(
             "auto" if self.backend.is_default else self.backend.name,
@@ -364,7 +365,7 @@ class Trainer:
 
     def _solve(self, beta, start, known):
         """Solve the program over the listed cells."""
-        if self.architecture.has_cones and self.samples.y.ndim == 2:
+        if self.architecture.has_cones and self._loss.is_vector:
             raise ValueError(
                 "y with several columns (targets, or more than two classes) needs "
                 f"cells='auto' with {self.architecture.words}: within a cell its "

@@ -8,7 +8,7 @@ from numpydoc.docscrape import NumpyDocString
 from sklearn.utils._testing import assert_docstring_consistency
 
 import convexnn
-from convexnn.estimators.relu_path import beta_grid
+from convexnn.estimators.paths import beta_grid
 
 TWO_LAYERS = ("ConvexReLURegressor", "ConvexReLUClassifier")
 CHOICES = ("ConvexReLURegressorCV", "ConvexReLUClassifierCV")

@@ -9,7 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from convexnn import ConvexReLURegressor, relu_path
 from convexnn.data.datasets import make_relu_teacher
-from convexnn.estimators.relu_path import beta_grid
+from convexnn.estimators.paths import beta_grid
 
 KINDS = {
     "search": {"solver": "active_set"},

@@ -53,6 +53,11 @@ class Loss(ABC):
         self.constant = constant
         self._total = float(weights.sum())
 
+    @property
+    def is_vector(self) -> bool:
+        """Whether targets, and outputs, have several columns."""
+        return self.y.ndim == 2
+
     @abstractmethod
     def offset(self, z: np.ndarray, near: Offset | None = None) -> Offset:
         """Return the intercept c that minimises the loss at the output z."""
