@@ -334,19 +334,20 @@ class _Fold:
         With them comes what was trained last.
         """
         path, last = trace(self.trainer, betas, is_warm=is_warm, previous=previous)
-        errors = self._errors(path.predict(self.X))
+        errors = self._errors(path.networks)
         return np.stack([errors, path.objectives, path.n_neurons, path.gaps]), last
 
     def descended(self, betas, *, previous, is_warm):
         """Return the same for descents, which have no gaps, of shape (3, n_betas)."""
         rough, last = self.trainer.descend(betas, previous)
-        outputs = np.stack([one.network.predict(self.X) for one in rough], axis=-1)
+        networks = [one.network for one in rough]
         objectives = [one.objective for one in rough]
-        widths = [one.network.n_neurons for one in rough]
-        return np.stack([self._errors(outputs), objectives, widths]), last
+        widths = [network.n_neurons for network in networks]
+        return np.stack([self._errors(networks), objectives, widths]), last
 
-    def _errors(self, outputs):
+    def _errors(self, networks):
         """Return the errors of some networks, nan where no row has a weight."""
         if not self.weights.any():
-            return np.full(outputs.shape[-1], np.nan)
-        return self.coding.errors(outputs, self.y, self.weights)
+            return np.full(len(networks), np.nan)
+        outputs = [network.predict(self.X) for network in networks]
+        return self.coding.errors(np.stack(outputs, axis=-1), self.y, self.weights)

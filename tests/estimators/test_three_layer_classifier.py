@@ -1,10 +1,9 @@
-"""Three-layer classifiers: scikit-learn's checks, given blocks, searches, bad input."""
+"""Three-layer classifiers: given blocks, searches, probabilities, bad input."""
 
 import numpy as np
 import pytest
 from sklearn.datasets import load_iris
 from sklearn.preprocessing import scale
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from convexnn import ConvexReLUClassifier, ThreeLayerConvexClassifier
 from convexnn.programs.losses import LOSSES
@@ -18,16 +17,6 @@ def make_data(seed=0, n=40, n_classes=2):
     f = np.maximum(np.abs(X[:, 0]) - np.abs(X[:, 1]), 0) + 0.3 * rng.standard_normal(n)
     edges = np.quantile(f, np.linspace(0, 1, n_classes + 1)[1:-1])
     return X, np.array(list("abc"))[np.searchsorted(edges, f)]
-
-
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.EfficiencyWarning")
-@parametrize_with_checks(
-    [ThreeLayerConvexClassifier(2, beta_ratio=0.1, cells="sampled", n_cells=4)]
-)
-def test_scikit_learn_contract(estimator, check):
-    check(estimator)
 
 
 def objective(model, X, y):
