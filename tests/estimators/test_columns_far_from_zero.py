@@ -12,11 +12,11 @@ import pytest
 from problems import network_objective
 
 from convexnn import ConvexReLURegressor
+from convexnn.architectures.whitening import whitening
 from convexnn.programs.cells import activation_patterns, enumerate_cells, sample_cells
 from convexnn.programs.cones import project_on_cone
 from convexnn.programs.faces import Faces, face_bases
 from convexnn.programs.row_space import row_space
-from convexnn.search.climbing import whitening
 
 YEARS = np.array([[1950.0], [1960.0], [1980.0], [2000.0]])
 UPS_AND_DOWNS = np.array([0.0, 1.0, 0.0, 1.0])
