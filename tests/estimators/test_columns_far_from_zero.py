@@ -9,13 +9,14 @@ from functools import cache
 import cvxpy
 import numpy as np
 import pytest
+from problems import network_objective
 
 from convexnn import ConvexReLURegressor
+from convexnn.architectures.whitening import whitening
 from convexnn.programs.cells import activation_patterns, enumerate_cells, sample_cells
 from convexnn.programs.cones import project_on_cone
 from convexnn.programs.faces import Faces, face_bases
 from convexnn.programs.row_space import row_space
-from convexnn.search.climbing import whitening
 
 YEARS = np.array([[1950.0], [1960.0], [1980.0], [2000.0]])
 UPS_AND_DOWNS = np.array([0.0, 1.0, 0.0, 1.0])
@@ -30,14 +31,6 @@ def fit(X, y, **parameters):
         usual = {"beta": 1e-3, "tol": 1e-3, "random_state": 0}
         model = ConvexReLURegressor(**usual | parameters)
         return model.fit(X, y)
-
-
-def network_objective(model, X, y):
-    """Evaluate the non-convex objective from the fitted arrays alone."""
-    (hidden, output), (bias, intercept) = model.coefs_, model.intercepts_
-    outputs = np.maximum(X @ hidden + bias, 0) @ output[:, 0] + intercept[0]
-    squares = sum(float(np.sum(w**2)) for w in (hidden, output, bias))
-    return 0.5 * float(np.sum((outputs - y) ** 2)) + 0.5 * model.beta * squares
 
 
 def gaussian_problem(ratio, n, d):

@@ -6,6 +6,7 @@ import joblib
 import numpy as np
 import pytest
 import sklearn
+from problems import network_objective, network_value
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes
 from sklearn.exceptions import ConvergenceWarning
@@ -25,21 +26,6 @@ def teacher():
     return make_relu_teacher(80, 4, noise=0.1, random_state=0)
 
 
-def network_value(model, X):
-    """Evaluate a ReLU network from the fitted arrays alone."""
-    hidden = np.maximum(X @ model.coefs_[0] + model.intercepts_[0], 0)
-    return (hidden @ model.coefs_[1])[:, 0] + model.intercepts_[1][0]
-
-
-def network_objective(model, X, y, weights=None):
-    """Evaluate the non-convex objective from the fitted arrays alone."""
-    weights = np.ones(len(y)) if weights is None else weights
-    arrays = [*model.coefs_, model.intercepts_[0]]
-    squares = sum(float(np.sum(array**2)) for array in arrays)
-    loss = 0.5 * float(weights @ (model.predict(X) - y) ** 2)
-    return loss + 0.5 * model.beta * squares
-
-
 def test_predictions_are_those_of_the_plain_network(teacher):
     X, y = teacher
     model = ConvexReLURegressor(beta=0.5, random_state=0).fit(X, y)
@@ -55,11 +41,10 @@ def test_gated_predictions_use_the_gates(teacher):
     X, y = teacher
     model = ConvexReLURegressor(beta=0.5, activation="gated_relu", random_state=0)
     model.fit(X, y)
-    open_ = X @ model.gates_[:-1] + model.gates_[-1] >= 0
-    hidden = open_ * (X @ model.coefs_[0] + model.intercepts_[0])
-    expected = (hidden @ model.coefs_[1])[:, 0] + model.intercepts_[1][0]
-    np.testing.assert_allclose(model.predict(X), expected, rtol=1e-12)
-    assert not np.allclose(network_value(model, X), expected)
+    np.testing.assert_allclose(model.predict(X), network_value(model, X), rtol=1e-12)
+    # Without its gates it is another network.
+    model.set_params(activation="relu")
+    assert not np.allclose(network_value(model, X), model.predict(X))
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -181,7 +166,7 @@ def test_given_gates_include_the_bias_row(teacher):
 def test_missed_tolerance_warns_with_the_value_reached(teacher):
     X, y = teacher
     model = ConvexReLURegressor(beta=0.01, solver="fista", max_iter=3, random_state=0)
-    with pytest.warns(ConvergenceWarning, match=r"gap .* above tol=0\.01 after 3 it"):
+    with pytest.warns(ConvergenceWarning, match=r"gap .* above tol=0\.01, after 3 it"):
         model.fit(X, y)
     assert model.certificate_.relative_gap > model.tol
     assert model.n_iter_ == 3

@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pytest
 import sklearn
+from problems import squares
 from scipy.special import expit, xlogy
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer
@@ -33,11 +34,6 @@ def binary():
     X = rng.standard_normal((60, 3))
     f = np.abs(X[:, 0]) - np.abs(X[:, 1]) + 0.3 * rng.standard_normal(60)
     return X, np.where(f > 0, "yes", "no")
-
-
-def squares(model):
-    arrays = [*model.coefs_, model.intercepts_[0]]
-    return sum(float(np.sum(array**2)) for array in arrays)
 
 
 @pytest.mark.parametrize("fit_intercept", [True, False])

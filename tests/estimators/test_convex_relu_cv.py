@@ -5,11 +5,11 @@ import warnings
 import numpy as np
 import pytest
 import sklearn
+from problems import standardised
 from sklearn.datasets import load_diabetes, load_linnerud, load_wine
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import GridSearchCV, KFold
-from sklearn.preprocessing import scale
 
 from convexnn import ConvexReLURegressor, ConvexReLURegressorCV
 from convexnn.data.datasets import make_relu_teacher
@@ -29,11 +29,6 @@ GATED = {"activation": "gated_relu", "n_cells": 20}
 @pytest.fixture(scope="module")
 def teacher():
     return make_relu_teacher(60, 3, noise=0.3, random_state=0)
-
-
-def standardised(load):
-    X, y = load(return_X_y=True)
-    return scale(X), scale(y if y.ndim == 1 else y[:, 0])
 
 
 def grid_search(model, network, cv, scoring="neg_mean_squared_error"):

@@ -2,16 +2,15 @@
 
 import numpy as np
 import pytest
+from problems import standardised
 from sklearn.datasets import load_diabetes
-from sklearn.preprocessing import StandardScaler
 
 from convexnn import ConvexReLURegressor
 
 
 @pytest.fixture(scope="module")
 def diabetes():
-    X, y = load_diabetes(return_X_y=True)
-    return StandardScaler().fit_transform(X), (y - y.mean()) / y.std()
+    return standardised(load_diabetes)
 
 
 #: Optima over the cells of random_state 0, computed by cvxpy and Clarabel.

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from joblib import parallel_config
+from problems import network_objective
 from scipy.optimize import minimize
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
@@ -52,14 +53,6 @@ def fit(model, X, y):
     if not model.certificate_.is_capped:
         assert len(gaps) == missed, messages
     return model
-
-
-def network_objective(model, X, y):
-    """Evaluate the non-convex objective from the fitted arrays alone."""
-    (hidden, output), (bias, intercept) = model.coefs_, model.intercepts_
-    outputs = np.maximum(X @ hidden + bias, 0) @ output[:, 0] + intercept[0]
-    squares = sum(float(np.sum(w**2)) for w in (hidden, output, bias))
-    return 0.5 * float(np.sum((outputs - y) ** 2)) + 0.5 * model.beta * squares
 
 
 def null_objective(y, fit_intercept):
