@@ -16,52 +16,13 @@ successive groups, multiplied by the signs and patterns of all layers below.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from .program import ConvexProgram
+from .program import ConvexProgram, CoupledCones
 
-__all__ = ["CoupledCones", "ParallelProgram"]
-
-
-@dataclass(frozen=True)
-class CoupledCones:
-    """Cones ``side * sum_g factors_g X u_g >= 0``, each over as many successive groups.
-
-    Attributes
-    ----------
-    factors : ndarray of shape (n, n_groups)
-        Products of signs and patterns of the layers below.
-    side : ndarray of shape (n, n_cones)
-        +1 or -1, and 0 in rows that nothing is asked of: there the cones of the layers
-        below leave one sign only.
-    """
-
-    factors: np.ndarray
-    side: np.ndarray
-
-    @property
-    def size(self):
-        """Number of groups in a cone."""
-        return self.factors.shape[1] // max(self.side.shape[1], 1)
-
-    def sum(self, values):
-        """Return the sums over each cone's groups, from ``X u`` of every group."""
-        n, n_cones = self.side.shape
-        shape = n, n_cones, self.size
-        return np.einsum(
-            "icj,icj->ic", values.reshape(shape), self.factors.reshape(shape)
-        )
-
-    def slack(self, values):
-        """Return the slacks, of shape (n, n_cones), zero where nothing is asked."""
-        return self.side * self.sum(values)
-
-    def pull_back(self, multipliers):
-        """Return the adjoint of `slack`, of shape (n, n_groups)."""
-        return self.factors * np.repeat(self.side * multipliers, self.size, axis=1)
+__all__ = ["ParallelProgram"]
 
 
 class ParallelProgram(ConvexProgram):

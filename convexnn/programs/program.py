@@ -22,7 +22,7 @@ several groups there.
 from __future__ import annotations
 
 from copy import copy
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -30,6 +30,7 @@ import numpy as np
 __all__ = [
     "FEATURES",
     "ConvexProgram",
+    "CoupledCones",
     "heads_of",
     "lengths_of",
     "pool",
@@ -79,6 +80,44 @@ def row_chunks(n, width, room):
     step = max(room // max(width, 1), 16)
     for first in range(0, n, step):
         yield slice(first, first + step)
+
+
+@dataclass(frozen=True)
+class CoupledCones:
+    """Cones ``side * sum_g factors_g X u_g >= 0``, each over as many successive groups.
+
+    Attributes
+    ----------
+    factors : ndarray of shape (n, n_groups)
+        Products of signs and patterns of the layers below.
+    side : ndarray of shape (n, n_cones)
+        +1 or -1, and 0 in rows that nothing is asked of: there the cones of the layers
+        below leave one sign only.
+    """
+
+    factors: np.ndarray
+    side: np.ndarray
+
+    @property
+    def size(self):
+        """Number of groups in a cone."""
+        return self.factors.shape[1] // max(self.side.shape[1], 1)
+
+    def sum(self, values):
+        """Return the sums over each cone's groups, from ``X u`` of every group."""
+        n, n_cones = self.side.shape
+        shape = n, n_cones, self.size
+        return np.einsum(
+            "icj,icj->ic", values.reshape(shape), self.factors.reshape(shape)
+        )
+
+    def slack(self, values):
+        """Return the slacks, of shape (n, n_cones), zero where nothing is asked."""
+        return self.side * self.sum(values)
+
+    def pull_back(self, multipliers):
+        """Return the adjoint of `slack`, of shape (n, n_groups)."""
+        return self.factors * np.repeat(self.side * multipliers, self.size, axis=1)
 
 
 class ConvexProgram:
