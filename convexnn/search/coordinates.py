@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..architectures import ParallelReLU, Units
 from ..architectures.base import Architecture
-from ..architectures.rectifiers import parabolic
-from ..architectures.units import Units
+from ..architectures.rectifiers import Rectifier, Widths, parabolic
+from ..programs.losses import Loss
 
 __all__ = ["CurvatureCoordinates", "DigitCoordinates", "WhiteDirections"]
 
@@ -35,11 +36,11 @@ class WhiteDirections:
     architecture: Architecture
     white: np.ndarray
 
-    def out(self, directions):
+    def out(self, directions: np.ndarray) -> np.ndarray:
         """Return the directions in the original coordinates."""
         return self._times(self.white, directions)
 
-    def into(self, directions):
+    def into(self, directions: np.ndarray) -> np.ndarray:
         """Return original directions in these coordinates."""
         return self._times(np.linalg.inv(self.white), directions)
 
@@ -49,11 +50,18 @@ class WhiteDirections:
         first = matrix @ directions[:entries].reshape(len(matrix), -1)
         return np.concatenate([first.reshape(entries, -1), directions[entries:]])
 
-    def spread(self, X, directions):
+    def spread(self, X: np.ndarray, directions: np.ndarray) -> np.ndarray:
         """Return the root mean squares of what enters the rectifiers."""
         return self.architecture.spread(X, directions)
 
-    def correlate(self, X, v, directions, widths=None, rectifier=parabolic):
+    def correlate(
+        self,
+        X: np.ndarray,
+        v: np.ndarray,
+        directions: np.ndarray,
+        widths: np.ndarray | None = None,
+        rectifier: Rectifier = parabolic,
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Return correlations of the unit directions that these stand for."""
         degree = self.architecture.degree
         values, gradients = self.architecture.correlate(
@@ -93,7 +101,16 @@ class DigitCoordinates:
         Whether to compute in double precision.
     """
 
-    def __init__(self, architecture, X, loss, beta, units, *, is_exact):
+    def __init__(
+        self,
+        architecture: Architecture,
+        X: np.ndarray,
+        loss: Loss,
+        beta: float,
+        units: Units,
+        *,
+        is_exact: bool,
+    ) -> None:
         # For inputs divided by their largest magnitude, weights of either layer grow by
         # its root.
         unit = float(np.abs(X).max(initial=0.0)) or 1.0
@@ -112,12 +129,14 @@ class DigitCoordinates:
         self.decay = np.append(by_row, np.ones(units.output.size))
         self.scales = None
 
-    def widths_of(self, architecture, X, units, width):
+    def widths_of(
+        self, architecture: Architecture, X: np.ndarray, units: Units, width: float
+    ) -> Widths:
         """Return the widths of a smoothing relative to what enters the rectifiers."""
         spread = self.root * architecture.widths_of(X, units, 1.0)
         return width * np.asarray(spread / self.unit, np.float32).astype(float)
 
-    def join(self, units):
+    def join(self, units: Units) -> np.ndarray:
         """Return weights as one vector."""
         hidden = units.hidden * self._sizes[:, None]
         flat = self.root * np.concatenate(
@@ -125,7 +144,7 @@ class DigitCoordinates:
         )
         return flat.astype(np.float32).astype(np.float64)
 
-    def split(self, flat, like):
+    def split(self, flat: np.ndarray, like: Units) -> Units:
         """Return the units of a vector, of the shape of others."""
         flat = flat / self.root
         hidden = flat[: self._split_at].reshape(like.hidden.shape)
@@ -144,7 +163,16 @@ class CurvatureCoordinates:
     double precision.
     """
 
-    def __init__(self, architecture, X, loss, beta, units, *, is_exact=True):
+    def __init__(
+        self,
+        architecture: ParallelReLU,
+        X: np.ndarray,
+        loss: Loss,
+        beta: float,
+        units: Units,
+        *,
+        is_exact: bool = True,
+    ) -> None:
         first, second = architecture.layers(units.hidden)
         self._shape = first.shape
         d = len(first)
@@ -168,17 +196,19 @@ class CurvatureCoordinates:
         self.decay[scales.size :] = 0.0
         self._split_at = scales.size
 
-    def widths_of(self, architecture, X, units, width):
+    def widths_of(
+        self, architecture: Architecture, X: np.ndarray, units: Units, width: float
+    ) -> Widths:
         """Return the widths of a smoothing relative to what enters the rectifiers."""
         return architecture.widths_of(X, units, width)
 
-    def join(self, units):
+    def join(self, units: Units) -> np.ndarray:
         """Return weights as one vector."""
         hidden = self._turned(self._axes.T, units.hidden)
         flat = np.concatenate([hidden.reshape(-1), units.output.reshape(-1)])
         return flat / self.scales
 
-    def split(self, flat, like):
+    def split(self, flat: np.ndarray, like: Units) -> Units:
         """Return the units of a vector, of the shape of others."""
         flat = flat * self.scales
         hidden = flat[: self._split_at].reshape(like.hidden.shape)
