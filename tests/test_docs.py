@@ -1,6 +1,8 @@
 """The code in the documentation runs and prints what it says."""
 
 import doctest
+import pkgutil
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,21 @@ from convexnn import architectures
 from convexnn.solvers import registry
 
 DOCS = Path(__file__).parents[1] / "docs"
+
+
+PAGES = [*DOCS.glob("*.rst"), *DOCS.glob("examples*/*"), *DOCS.parent.glob("*.md")]
+
+
+def test_names_of_the_package_in_pages_exist():
+    names = {
+        name
+        for page in PAGES
+        if page.is_file()
+        for name in re.findall(r"convexnn(?:\.\w+)+", page.read_text())
+    }
+    assert len(names) > 50
+    for name in sorted(names):
+        pkgutil.resolve_name(name)
 
 
 @pytest.fixture

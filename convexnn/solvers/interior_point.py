@@ -40,7 +40,7 @@ __all__ = ["solve"]
 _MOST_STEPS = 200
 
 #: Steps without a smaller gap after which rounding has won.
-_PATIENCE = 12
+_PATIENCE, _PATIENCE_COUPLED = 30, 12
 
 #: Gap above which a path that stopped is followed once more, with factorisations whose
 #: diagonals are raised by this.
@@ -120,6 +120,7 @@ def solve(
 def _attempt(program, least_shift, *, tol, max_iter, start, verbose):
     """Step along a path to a gap, a limit, or the end of what rounding allows."""
     path = CentralPath(program, tol, least_shift, start)
+    patience = _PATIENCE_COUPLED if program.coupled else _PATIENCE
     best, waited, status = path.copy_point(), 0, "iteration limit"
     for n_iter in range(1, min(max_iter, _MOST_STEPS) + 1):
         gap = path.relative_gap()
@@ -131,7 +132,7 @@ def _attempt(program, least_shift, *, tol, max_iter, start, verbose):
         if gap <= tol:
             status = "tolerance reached"
             break
-        if waited >= _PATIENCE:
+        if waited >= patience:
             status = "no progress within rounding"
             break
         if is_out_of_time():

@@ -69,6 +69,8 @@ class MaxMargin:
 class _Balance:
     """Labels, with the intercept that gives both classes the same smallest margin."""
 
+    is_vector = False
+
     def __init__(self, y, *, intercept):
         self.y, self.intercept = y, intercept
 

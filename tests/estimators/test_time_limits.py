@@ -59,7 +59,10 @@ RELAXED = {
 
 
 def target_of(estimator):
-    return LABELS if is_classifier(estimator) else Y
+    """Return targets, or labels: of two classes over given blocks."""
+    if not is_classifier(estimator):
+        return Y
+    return LABELS if estimator.cells == "auto" else LABELS[0] == LABELS
 
 
 def outputs_of(fitted):
