@@ -12,6 +12,9 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "convexnn"
 TREES = {path: ast.parse(path.read_text()) for path in sorted(PACKAGE.rglob("*.py"))}
 
+# Folders whose public functions and methods have types.
+TYPED = {"architectures", "programs", "search", "solvers", "training"}
+
 # Names of several modules, and of how many. The two that stay are `solve`, as
 # backends are called alike, and one more `descend`, as the decoder has its own.
 SAME_NAMES = {"certify": 2, "descend": 2, "solve": 9}
@@ -130,3 +133,40 @@ def test_public_names_stand_in_one_module():
         and not node.name.startswith("_")
     )
     assert {name: n for name, n in names.items() if n > 1} == SAME_NAMES
+
+
+def public(body):
+    """Yield the public functions of a module or a class, and of its public classes."""
+    for node in body:
+        name = getattr(node, "name", "_")
+        is_public = not name.startswith("_") or name.startswith("__")
+        if isinstance(node, ast.ClassDef) and is_public:
+            yield from public(node.body)
+        elif isinstance(node, ast.FunctionDef) and is_public:
+            yield node
+
+
+def untyped(function):
+    """Return whether a parameter or the value of a function has no type."""
+    every = function.args
+    named = [*every.posonlyargs, *every.args, *every.kwonlyargs]
+    named += [each for each in (every.vararg, every.kwarg) if each is not None]
+    missing = {each.arg for each in named if each.annotation is None}
+    return bool(missing - {"self", "cls"}) or function.returns is None
+
+
+def test_what_lacks_a_type_is_seen():
+    text = "class A:\n    def f(self, a: int, *b) -> int: ...\n    def _g(self): ...\n"
+    text += "def f(a: int): ...\ndef g(a, /) -> int: ...\ndef h(a: int) -> int: ...\n"
+    assert [untyped(node) for node in public(ast.parse(text).body)] == [1, 1, 1, 0]
+
+
+def test_public_functions_and_methods_have_types():
+    found = {
+        (place(path), node.name)
+        for path, tree in TREES.items()
+        if room(path) in TYPED
+        for node in public(tree.body)
+        if untyped(node)
+    }
+    assert found == set()

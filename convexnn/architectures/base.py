@@ -8,15 +8,22 @@ the tests hold to what is derived here.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Generic, TypeVar, cast
 
 import numpy as np
 
-from ..programs.program import heads_of, lengths_of
-from .rectifiers import parabolic, rounded
+from ..data.samples import Samples
+from ..networks.network import Network
+from ..programs.blocks import Blocks
+from ..programs.cells import Cells
+from ..programs.losses import Loss, Offset
+from ..programs.program import ConvexProgram, heads_of, lengths_of
+from .rectifiers import Rectifier, Widths, parabolic, rounded
 from .units import Units
 
-__all__ = ["Architecture"]
+__all__ = ["Architecture", "Pull", "PullBoth"]
 
 #: Fewest directions of a block.
 _FEWEST = 8
@@ -25,7 +32,17 @@ _FEWEST = 8
 _SMALL = 0.1
 
 
-class Architecture(ABC):
+#: What gives the gradient of ``sum(W * values)`` by the directions, and that of the sum
+#: over outputs by hidden and output weights.
+Pull = Callable[[np.ndarray], np.ndarray]
+PullBoth = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+Patterns = TypeVar("Patterns", bound=Cells | Blocks)
+Program = TypeVar("Program", bound=ConvexProgram)
+Recovered = TypeVar("Recovered", bound=Network)
+
+
+class Architecture(ABC, Generic[Patterns, Program, Recovered]):
     """Units of a direction z, and networks that sum them.
 
     Attributes
@@ -51,17 +68,22 @@ class Architecture(ABC):
     features = frozenset({"cones"})
     has_cones = True
     degree = 1
-    n_first = 1
     block = 2**19
 
-    def features_for(self, y):
+    def features_for(self, y: np.ndarray) -> frozenset[str]:
         """Return the features of programs for targets of one output or several."""
         return self.features if y.ndim == 1 else self.features | {"several_outputs"}
 
     # What an architecture has to say ---------------------------------------------
 
     @abstractmethod
-    def forward(self, X, directions, widths=None, rectifier=parabolic):
+    def forward(
+        self,
+        X: np.ndarray,
+        directions: np.ndarray,
+        widths: np.ndarray | None = None,
+        rectifier: Rectifier = parabolic,
+    ) -> tuple[np.ndarray, Pull]:
         """Return the outputs of some units, and what gives their derivatives.
 
         Parameters
@@ -86,7 +108,9 @@ class Architecture(ABC):
         """
 
     @abstractmethod
-    def program(self, X, loss, beta, patterns):
+    def program(
+        self, X: np.ndarray, loss: Loss, beta: float, patterns: Patterns
+    ) -> Program:
         """Return the finite convex program over some patterns.
 
         Parameters
@@ -107,20 +131,67 @@ class Architecture(ABC):
         """
 
     @abstractmethod
-    def recover(self, program, U, samples):
+    def recover(self, program: Program, U: np.ndarray, samples: Samples) -> Recovered:
         """Return the network of a feasible point of a program, in the caller's units.
 
         The network's objective equals the program's.
         """
 
     @abstractmethod
-    def locate(self, program, network, samples):
+    def locate(
+        self, program: Program, network: Recovered, samples: Samples
+    ) -> np.ndarray | None:
         """Return a point of a program near the units of a network."""
+
+    @abstractmethod
+    def network(self, units: Units, offset: Offset, samples: Samples) -> Recovered:
+        """Return the network of some units, in the units of the caller."""
+
+    @abstractmethod
+    def units_in(self, network: Recovered, samples: Samples) -> Units:
+        """Return the units of a network in the caller's units."""
+
+    @abstractmethod
+    def sample(
+        self,
+        X: np.ndarray,
+        n_cells: int,
+        random_state: np.random.RandomState,
+        units: Units | None = None,
+    ) -> Patterns:
+        """Return sampled patterns of the inputs, and those that some units are in."""
+
+    @abstractmethod
+    def enumerate(self, X: np.ndarray) -> Patterns:
+        """Return all patterns of the inputs, or raise a ValueError if they are many."""
+
+    @abstractmethod
+    def given(self, X: np.ndarray, gates: np.ndarray) -> Patterns:
+        """Return the patterns of a caller's gates."""
+
+    @abstractmethod
+    def around(
+        self,
+        X: np.ndarray,
+        loss: Loss,
+        beta: float,
+        units: Units,
+        idle: Units | None = None,
+    ) -> tuple[Program, np.ndarray]:
+        """Return the program over the patterns of units, and the units as its point."""
+
+    @abstractmethod
+    def units_at(self, program: Program, U: np.ndarray) -> Units:
+        """Return the units that a point of a program of :meth:`around` stands for."""
+
+    @abstractmethod
+    def polish_size(self, X: np.ndarray, n_units: int) -> int:
+        """Return the size of a program of some units, by which it is solved or not."""
 
     # What follows from it --------------------------------------------------------
 
     @property
-    def factor(self):
+    def factor(self) -> float:
         """What a unit of norm 1 is worth: ``degree**(degree / 2)``.
 
         Layers whose squares sum to 1 have the product of their norms at most at
@@ -128,15 +199,22 @@ class Architecture(ABC):
         """
         return self.degree ** (self.degree / 2)
 
-    def atoms(self, X, directions):
+    def atoms(self, X: np.ndarray, directions: np.ndarray) -> np.ndarray:
         """Return ``phi(X; z)`` for each column z, of shape (n, m)."""
         return self.forward(X, directions)[0]
 
-    def outputs(self, X, units):
+    def outputs(self, X: np.ndarray, units: Units) -> np.ndarray:
         """Return the output of a network, of shape (n,) or (n, q)."""
         return self.atoms(X, units.hidden) @ units.output
 
-    def correlate(self, X, v, directions, widths=None, rectifier=parabolic):
+    def correlate(
+        self,
+        X: np.ndarray,
+        v: np.ndarray,
+        directions: np.ndarray,
+        widths: np.ndarray | None = None,
+        rectifier: Rectifier = parabolic,
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Return ``factor * v' phi(X; z)`` for each direction, and its gradient.
 
         Parameters
@@ -164,7 +242,9 @@ class Architecture(ABC):
             gradients[:, part] = pull(slopes)
         return values, gradients
 
-    def heads(self, X, v, directions, signs):
+    def heads(
+        self, X: np.ndarray, v: np.ndarray, directions: np.ndarray, signs: np.ndarray
+    ) -> np.ndarray:
         """Return the output weights of norm 1 that lower the loss most.
 
         They are the `signs` for one output, else of shape (m, q).
@@ -173,7 +253,13 @@ class Architecture(ABC):
             return signs
         return heads_of(self.atoms(X, directions).T @ v)
 
-    def linearise(self, X, hidden, output, width):
+    def linearise(
+        self,
+        X: np.ndarray,
+        hidden: np.ndarray,
+        output: np.ndarray,
+        width: Widths | None,
+    ) -> tuple[np.ndarray, PullBoth]:
         """Return a smoothed network's output and its derivatives.
 
         Kinks are :func:`~convexnn.architectures.rectifiers.rounded`.
@@ -195,7 +281,8 @@ class Architecture(ABC):
             ``pull(v)`` returns the gradients of ``v' z`` by `hidden` and by `output`.
             It may be called once.
         """
-        widths = None if width is None or not np.any(width) else width
+        is_plain = width is None or not np.any(width)
+        widths = None if is_plain else cast(np.ndarray, width)
         atoms, pull_back = self.forward(X, hidden, widths, rounded)
 
         def pull(v):
@@ -204,14 +291,14 @@ class Architecture(ABC):
 
         return atoms @ output, pull
 
-    def spread(self, X, directions):
+    def spread(self, X: np.ndarray, directions: np.ndarray) -> np.ndarray:
         """Return the root mean square of what enters the rectifiers.
 
         Of shape (m,), or (m, degree) for units of several layers.
         """
         raise NotImplementedError
 
-    def widths_of(self, X, units, width):
+    def widths_of(self, X: np.ndarray, units: Units, width: float) -> Widths:
         """Return the widths of a descent's smoothing, in units of what is smoothed.
 
         Parameters
@@ -225,41 +312,45 @@ class Architecture(ABC):
         """
         raise NotImplementedError
 
-    def norms(self, units):
+    def norms(self, units: Units) -> np.ndarray:
         """Return the share of each unit in the penalty at its best scales: (m,)."""
         return np.linalg.norm(units.hidden, axis=0) * units.lengths
 
-    def value(self, X, loss, beta, units):
+    def value(self, X: np.ndarray, loss: Loss, beta: float, units: Units) -> float:
         """Return the objective of a network, at the best scales of its layers."""
         penalty = beta * float(self.norms(units).sum())
         return float(loss.value(self.outputs(X, units))) + penalty
 
-    def directions(self, units):
+    def directions(self, units: Units) -> np.ndarray:
         """Return the directions of some units, none of them zero."""
         return units.hidden
 
-    def canonical(self, directions):
+    def canonical(self, directions: np.ndarray) -> np.ndarray:
         """Return directions with layers of equal norm."""
         return directions
 
     @abstractmethod
-    def units_of(self, directions, heads):
+    def scaled(self, units: Units, factors: np.ndarray) -> Units:
+        """Return the network with each unit multiplied by a factor >= 0."""
+
+    @abstractmethod
+    def units_of(self, directions: np.ndarray, heads: np.ndarray) -> Units:
         """Return balanced units ``phi(X; z) a'`` with heads a, without empty ones."""
 
     @abstractmethod
-    def balanced(self, units):
+    def balanced(self, units: Units) -> Units:
         """Return the same network at its best scales, without empty units."""
 
-    def longest(self, units, share):
+    def longest(self, units: Units, share: float) -> Units:
         """Return the units above a share of the largest norm: none for a share of 1."""
         norms = self.norms(units)
         return units.take(norms > share * norms.max(initial=0.0))
 
-    def merged(self, X, units):
+    def merged(self, X: np.ndarray, units: Units) -> Units:
         """Return a network of as many units or fewer, equal and no more penalised."""
         return self.balanced(units)
 
-    def turned(self, units, matrix):
+    def turned(self, units: Units, matrix: np.ndarray) -> Units:
         """Return units whose first layers are multiplied by a matrix of shape (d, d).
 
         For an orthogonal one they are those of the inputs times it.
@@ -269,32 +360,48 @@ class Architecture(ABC):
         first = first.reshape(entries, len(units))
         return replace(units, hidden=np.concatenate([first, units.hidden[entries:]]))
 
-    def none(self, X, y):
+    def none(self, X: np.ndarray, y: np.ndarray) -> Units:
         """Return the network without units."""
         return Units(np.zeros((self.n_entries(X), 0)), np.zeros((0, *y.shape[1:])))
 
-    def n_entries(self, X):
+    def n_entries(self, X: np.ndarray) -> int:
         """Return the number p of entries of a direction."""
         return X.shape[1] * self.n_first + self.n_later
 
     @property
-    def n_later(self):
+    def n_first(self) -> int:
+        """Hidden units of a unit's first layer."""
+        return 1
+
+    @property
+    def n_later(self) -> int:
         """Entries of a direction behind those of the first layer."""
         return 0
 
-    def random_heads(self, m, y, random_state):
+    def random_heads(
+        self, m: int, y: np.ndarray, random_state: np.random.RandomState
+    ) -> np.ndarray:
         """Return signs, in turns, or directions of the output weights of m units."""
         if y.ndim == 1:
             return np.where(np.arange(m) % 2 == 0, 1.0, -1.0)
         return heads_of(random_state.standard_normal((m, y.shape[1])))
 
-    def draw(self, X, y, m, random_state):
+    def draw(
+        self, X: np.ndarray, y: np.ndarray, m: int, random_state: np.random.RandomState
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Return random directions of norm 1 and their heads."""
         directions = random_state.standard_normal((X.shape[1], m))
         directions /= np.linalg.norm(directions, axis=0)
         return directions, self.random_heads(m, y, random_state)
 
-    def random_units(self, X, loss, beta, m, random_state):
+    def random_units(
+        self,
+        X: np.ndarray,
+        loss: Loss,
+        beta: float,
+        m: int,
+        random_state: np.random.RandomState,
+    ) -> Units:
         """Return random units that a descent begins from.
 
         Their penalty and their output are small beside the loss of the zero network.
@@ -327,11 +434,13 @@ class Architecture(ABC):
         # A loss of zero has no scale.
         return self.units_of(directions * (size or 1.0), heads)
 
-    def price_bound(self, X, v):
+    def price_bound(self, X: np.ndarray, v: np.ndarray) -> float:
         """Return a rigorous bound on the price of a dual point."""
         raise NotImplementedError
 
-    def thin(self, X, v, step):
+    def thin(
+        self, X: np.ndarray, v: np.ndarray, step: int
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Return the rows, and the entries of a dual point, of every so many inputs."""
         return X[::step], v[::step]
 

@@ -7,7 +7,9 @@ import numpy as np
 __all__ = ["relu_price_bound", "three_layer_price_bound"]
 
 
-def relu_price_bound(X, v, slopes=(0.0, 1.0)):
+def relu_price_bound(
+    X: np.ndarray, v: np.ndarray, slopes: tuple[float, float] = (0.0, 1.0)
+) -> float:
     r"""Bound ``max abs(v' (X u)_+)`` over the unit ball from above.
 
     With :math:`(z)_+ = (z + |z|) / 2`, and dropping the rows that can only lower the
@@ -55,7 +57,7 @@ def relu_price_bound(X, v, slopes=(0.0, 1.0)):
     return 0.5 * (odd * linear + even * float(max(bounds)))
 
 
-def three_layer_price_bound(X, v):
+def three_layer_price_bound(X: np.ndarray, v: np.ndarray) -> float:
     r"""Bound ``max abs(v' ((X U)_+ u)_+)`` over the unit balls from above.
 
     With :math:`w_j = U_j |u_j|`, dropping the rows that can only lower the value and

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import numpy as np
 
-from ..networks.network import GatedReLUNetwork
+from ..data.samples import Samples
+from ..networks.network import GatedReLUNetwork, ReLUNetwork
+from ..programs.cells import Cells
+from ..programs.losses import Loss, Offset
 from ..programs.nuclear_norms import NuclearNormProgram
 from ..programs.program import ConvexProgram, heads_of
+from .base import Pull, PullBoth
 from .one_layer import OneLayer
 from .recovery import (
     network_weights,
@@ -15,7 +21,8 @@ from .recovery import (
     sum_into_groups,
     unscaled_units,
 )
-from .rectifiers import blocks_of, parabolic
+from .rectifiers import Rectifier, Widths, blocks_of, parabolic
+from .units import Units
 
 __all__ = ["GatedReLU"]
 
@@ -46,29 +53,41 @@ class GatedReLU(OneLayer):
     features = frozenset()
     has_cones = False
 
-    def __init__(self, cells=None, repeats=1):
+    def __init__(self, cells: Cells | None = None, repeats: int = 1) -> None:
         if cells is not None:
             self.gates = np.repeat(cells.gates, repeats, axis=1)
             self.patterns = np.repeat(cells.patterns, repeats, axis=1)
 
-    def features_for(self, y):
+    def features_for(self, y: np.ndarray) -> frozenset[str]:
         """Return the features of programs: nuclear norms for several outputs."""
         return self.features if y.ndim == 1 else frozenset({"nuclear_norms"})
 
-    def opened(self, cells, repeats=1):
+    def opened(self, cells: Cells, repeats: int = 1) -> GatedReLU:
         """Return the architecture with the gates of some cells, to descend with."""
         return GatedReLU(cells, repeats)
 
-    def forward(self, X, directions, widths=None, rectifier=parabolic):
+    def forward(
+        self,
+        X: np.ndarray,
+        directions: np.ndarray,
+        widths: np.ndarray | None = None,
+        rectifier: Rectifier = parabolic,
+    ) -> tuple[np.ndarray, Pull]:
         """Return ``1[X g >= 0] * X u`` column by column; there is nothing to smooth."""
         patterns = self.patterns
         return patterns * (X @ directions), lambda W: X.T @ (patterns * W)
 
-    def atoms(self, X, directions):
+    def atoms(self, X: np.ndarray, directions: np.ndarray) -> np.ndarray:
         """Return ``1[X g >= 0] * X u`` column by column, of shape (n, m)."""
         return self.patterns * (X @ directions)
 
-    def linearise(self, X, hidden, output, width):
+    def linearise(
+        self,
+        X: np.ndarray,
+        hidden: np.ndarray,
+        output: np.ndarray,
+        width: Widths | None,
+    ) -> tuple[np.ndarray, PullBoth]:
         """Return the network's output and its derivatives, by blocks of rows."""
         z = np.empty((len(X), *output.shape[1:]), dtype=hidden.dtype)
         blocks = list(blocks_of(len(X), hidden.shape[1]))
@@ -87,31 +106,40 @@ class GatedReLU(OneLayer):
 
         return z, pull
 
-    def random_heads(self, m, y, random_state):
+    def random_heads(
+        self, m: int, y: np.ndarray, random_state: np.random.RandomState
+    ) -> np.ndarray:
         """Return random signs, or directions, of the output weights of m units."""
         return heads_of(random_state.standard_normal((m, *y.shape[1:])))
 
-    def program(self, X, loss, beta, patterns):
+    def program(
+        self, X: np.ndarray, loss: Loss, beta: float, patterns: Cells, **groups: Any
+    ) -> ConvexProgram:
         """Return the group lasso over the cells' patterns, or that of their matrices.
 
         With several outputs a group is a matrix, and its nuclear norm is penalised.
         """
         if loss.y.ndim == 2:
-            return NuclearNormProgram(X, loss, beta, patterns)
-        return ConvexProgram(X, loss, beta, patterns, has_cones=False)
+            return NuclearNormProgram(X, loss, beta, patterns, **groups)
+        return ConvexProgram(X, loss, beta, patterns, has_cones=False, **groups)
 
-    def recover(self, program, U, samples):
+    def recover(
+        self, program: ConvexProgram, U: np.ndarray, samples: Samples
+    ) -> GatedReLUNetwork:
         """Return the gated network of a point, in the units of the caller.
 
         A matrix ``P diag(s) Q'`` gives units of hidden weights ``P diag(sqrt(s))`` and
         output weights ``diag(sqrt(s)) Q'``.
         """
         program, U = program.factored(U)
-        groups, *weights = unscaled_units(program, U, samples)
-        gates = split_bias(program.gates[:, groups], samples.has_bias)
-        return GatedReLUNetwork(*weights, *gates)
+        found = unscaled_units(program, U, samples)
+        gates = program.cells.gates[:, program.cell_of]
+        gates_and_bias = split_bias(gates[:, found[0]], samples.has_bias)
+        return GatedReLUNetwork(*found[1:], *gates_and_bias)
 
-    def network(self, units, offset, samples):
+    def network(
+        self, units: Units, offset: Offset, samples: Samples
+    ) -> GatedReLUNetwork:
         """Return the network of some units, in the units of the caller."""
         used = (units.hidden != 0).any(axis=0)
         units = units.take(used)
@@ -119,10 +147,13 @@ class GatedReLU(OneLayer):
         gates = split_bias(self.gates[:, used], samples.has_bias)
         return GatedReLUNetwork(*weights, *gates)
 
-    def locate(self, program, network, samples):
+    def locate(
+        self, program: ConvexProgram, network: ReLUNetwork, samples: Samples
+    ) -> np.ndarray:
         """Return a point of the program from a gated network on matching gates."""
         directions = program_directions(network, samples)
-        cells = self.nearest_cells(program, network, samples)
+        gated = cast(GatedReLUNetwork, network)
+        cells = self.nearest_cells(program, gated, samples)
         if len(program.shape) == 2:
             return sum_into_groups(program, network, directions, cells)
         U = np.zeros(program.shape)
@@ -130,7 +161,9 @@ class GatedReLU(OneLayer):
         np.add.at(U.transpose(1, 0, 2), cells, units)
         return U
 
-    def nearest_cells(self, program, network, samples):
+    def nearest_cells(
+        self, program: ConvexProgram, network: GatedReLUNetwork, samples: Samples
+    ) -> np.ndarray:
         """Return the cell whose pattern differs least from each unit's gate."""
         gates = network.gates
         if samples.has_bias:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
+from ..data.samples import Samples
 from ..networks.network import ReLUNetwork, with_slopes
-from ..programs.cells import enumerate_cells, given_cells, sample_cells
+from ..programs.cells import Cells, enumerate_cells, given_cells, sample_cells
 from ..programs.cones import project_on_cone
+from ..programs.losses import Loss, Offset
 from ..programs.program import ConvexProgram
-from .base import Architecture
+from .base import Architecture, Pull
 from .bounds import relu_price_bound
 from .recovery import (
     network_weights,
@@ -16,7 +20,7 @@ from .recovery import (
     sum_into_groups,
     unscaled_units,
 )
-from .rectifiers import blocks_of, parabolic
+from .rectifiers import Rectifier, Widths, blocks_of, parabolic
 from .units import Units
 
 __all__ = ["OneLayer"]
@@ -28,7 +32,7 @@ _TURNS = 5
 _TINY = 1e-12
 
 
-class OneLayer(Architecture):
+class OneLayer(Architecture[Cells, ConvexProgram, ReLUNetwork]):
     """Units ``sigma(x'u) a`` of a function with two slopes, below and above zero.
 
     Weight decay on both layers equals ``beta * sum_j norm2(u_j) * norm2(a_j)`` after
@@ -46,7 +50,13 @@ class OneLayer(Architecture):
 
     slopes = (0.0, 1.0)
 
-    def forward(self, X, directions, widths=None, rectifier=parabolic):
+    def forward(
+        self,
+        X: np.ndarray,
+        directions: np.ndarray,
+        widths: np.ndarray | None = None,
+        rectifier: Rectifier = parabolic,
+    ) -> tuple[np.ndarray, Pull]:
         """Return ``sigma(X u)`` for each column u, and what gives its derivatives."""
         z = X @ directions
         values, slopes = rectifier(z, widths)
@@ -63,11 +73,11 @@ class OneLayer(Architecture):
 
         return values, pull
 
-    def atoms(self, X, directions):
+    def atoms(self, X: np.ndarray, directions: np.ndarray) -> np.ndarray:
         """Return ``sigma(X u)`` for each column u, of shape (n, m)."""
         return with_slopes(X @ directions, self.slopes)
 
-    def spread(self, X, directions):
+    def spread(self, X: np.ndarray, directions: np.ndarray) -> np.ndarray:
         """Return the root mean square of ``X u`` over the rows for each column u."""
         squares = np.zeros(directions.shape[1], dtype=directions.dtype)
         for rows in blocks_of(len(X), directions.shape[1]):
@@ -75,11 +85,13 @@ class OneLayer(Architecture):
             squares += np.einsum("ij,ij->j", values, values)
         return np.sqrt(squares / len(X))
 
-    def widths_of(self, X, units, width):
+    def widths_of(self, X: np.ndarray, units: Units, width: float) -> Widths:
         """Return the width of a descent's smoothing: that of all its rectifiers."""
         return width * np.sqrt(np.mean((X @ units.hidden) ** 2))
 
-    def ascend_cells(self, X, v, direction, n_cells=20):
+    def ascend_cells(
+        self, X: np.ndarray, v: np.ndarray, direction: np.ndarray, n_cells: int = 20
+    ) -> tuple[np.ndarray, float]:
         """Raise the price of a direction, exactly within each cell visited.
 
         In the cell of a direction the price is the norm of the projection of
@@ -110,7 +122,7 @@ class OneLayer(Architecture):
             return self._ascend(X, v, direction, n_cells)
         best, value = direction, 0.0
         for _ in range(_TURNS):
-            head = self.heads(X, v, best[:, None], None)[0]
+            head = self.heads(X, v, best[:, None], np.ones(1))[0]
             found, _ = self._ascend(X, v @ head, best, n_cells)
             reached = float(np.linalg.norm(v.T @ self.atoms(X, found)))
             if reached <= value * (1 + 1e-9):
@@ -137,36 +149,36 @@ class OneLayer(Architecture):
         norm = float(np.linalg.norm(best))
         return best / (norm or 1.0), norm
 
-    def value(self, X, loss, beta, units):
+    def value(self, X: np.ndarray, loss: Loss, beta: float, units: Units) -> float:
         """Return the objective ``L + beta/2 * (squares of all weights)``."""
         squares = float(np.sum(units.hidden**2) + np.sum(units.output**2))
         return float(loss.value(self.outputs(X, units))) + 0.5 * beta * squares
 
-    def groups(self, units):
+    def groups(self, units: Units) -> np.ndarray:
         """Return the vectors ``hidden * norm2(output)`` of the convex program."""
         return units.hidden * units.lengths
 
-    def units_of(self, directions, heads):
+    def units_of(self, directions: np.ndarray, heads: np.ndarray) -> Units:
         """Return balanced units of some vectors and heads, without empty ones."""
         norms = np.linalg.norm(directions, axis=0)
         used = norms > _TINY * max(norms.max(initial=0.0), 1e-300)
         root = np.sqrt(norms[used])
         return Units(directions[:, used] / root, (heads[used].T * root).T)
 
-    def balanced(self, units):
+    def balanced(self, units: Units) -> Units:
         """Return the same network with layers of equal norm, without empty units."""
         return self.units_of(self.groups(units), units.heads)
 
-    def scaled(self, units, factors):
+    def scaled(self, units: Units, factors: np.ndarray) -> Units:
         """Return the network with each unit multiplied by a factor >= 0."""
         root = np.sqrt(factors)
         return Units(units.hidden * root, (units.output.T * root).T)
 
-    def norms(self, units):
+    def norms(self, units: Units) -> np.ndarray:
         """Return ``norm2(hidden) * norm2(output)`` of each unit."""
         return np.linalg.norm(self.groups(units), axis=0)
 
-    def merged(self, X, units):
+    def merged(self, X: np.ndarray, units: Units) -> Units:
         """Sum the vectors of units of one cell and sign.
 
         The output stays and the penalty cannot rise, by the triangle inequality. Units
@@ -184,7 +196,7 @@ class OneLayer(Architecture):
         np.add.at(groups.T, member.reshape(-1), self.groups(units).T)
         return self.units_of(groups, signs[first])
 
-    def coalesced(self, units, tolerance):
+    def coalesced(self, units: Units, tolerance: float) -> Units:
         """Join units of several outputs that point the same way, approximately.
 
         Units whose hidden weights, and output weights, have cosines above 1 less the
@@ -206,28 +218,36 @@ class OneLayer(Architecture):
             np.array([head for _, head in kept]),
         )
 
-    def price_bound(self, X, v):
+    def price_bound(self, X: np.ndarray, v: np.ndarray) -> float:
         """Return a rigorous bound on the price of a dual point."""
         columns = np.atleast_2d(v.T)
         bounds = [relu_price_bound(X, column, self.slopes) for column in columns]
         return float(np.linalg.norm(bounds))
 
-    def sample(self, X, n_cells, random_state, units=None):
+    def sample(
+        self,
+        X: np.ndarray,
+        n_cells: int,
+        random_state: np.random.RandomState,
+        units: Units | None = None,
+    ) -> Cells:
         """Return sampled cells of the inputs, and those that some units are in."""
         cells = sample_cells(X, n_cells, random_state)
         if units is None:
             return cells
         return given_cells(X, np.column_stack([units.hidden, cells.gates]))
 
-    def enumerate(self, X):
+    def enumerate(self, X: np.ndarray) -> Cells:
         """Return all cells of the inputs, or raise a ValueError if they are many."""
         return enumerate_cells(X)
 
-    def given(self, X, gates):
+    def given(self, X: np.ndarray, gates: np.ndarray) -> Cells:
         """Return the cells of a caller's gates."""
         return given_cells(X, gates)
 
-    def program(self, X, loss, beta, patterns, **groups):
+    def program(
+        self, X: np.ndarray, loss: Loss, beta: float, patterns: Cells, **groups: Any
+    ) -> ConvexProgram:
         """Return the program over some cells, each with its cone.
 
         Parameters
@@ -242,12 +262,19 @@ class OneLayer(Architecture):
         groups = groups | {"slopes": self.slopes}
         return ConvexProgram(X, loss, beta, patterns, has_cones=True, **groups)
 
-    def polish_size(self, X, n_units):
+    def polish_size(self, X: np.ndarray, n_units: int) -> int:
         """Return rows times squared columns times groups of a program of some units."""
         n, d = X.shape
         return n * d**2 * n_units
 
-    def around(self, X, loss, beta, units, idle=None):
+    def around(
+        self,
+        X: np.ndarray,
+        loss: Loss,
+        beta: float,
+        units: Units,
+        idle: Units | None = None,
+    ) -> tuple[ConvexProgram, np.ndarray]:
         """Return the program over the cells of some units, and the units as its point.
 
         Units of one cell and sign (for several outputs, direction of the output
@@ -292,11 +319,13 @@ class OneLayer(Architecture):
         np.add.at(U.T, group_of.reshape(-1)[: used.sum()], groups.T[used])
         return program, U
 
-    def units_at(self, program, U):
+    def units_at(self, program: ConvexProgram, U: np.ndarray) -> Units:
         """Return the units that a point of a program of :meth:`around` stands for."""
         return self.units_of(U, program.sign)
 
-    def recover(self, program, U, samples):
+    def recover(
+        self, program: ConvexProgram, U: np.ndarray, samples: Samples
+    ) -> ReLUNetwork:
         """Return the network of a feasible point, in the units of the caller.
 
         A group u becomes one unit with hidden weights ``u / sqrt(norm2(u))`` and
@@ -306,22 +335,23 @@ class OneLayer(Architecture):
         weights = unscaled_units(program, U, samples)[1:]
         return ReLUNetwork(*weights, slopes=self.slopes)
 
-    def network(self, units, offset, samples):
+    def network(self, units: Units, offset: Offset, samples: Samples) -> ReLUNetwork:
         """Return the network of some units, in the units of the caller.
 
         Units of norm zero are left out.
         """
         units = units.take((units.hidden != 0).any(axis=0))
-        weights = units.hidden, units.output
-        weights = network_weights(*weights, offset, samples)
+        weights = network_weights(units.hidden, units.output, offset, samples)
         return ReLUNetwork(*weights, slopes=self.slopes)
 
-    def units_in(self, network, samples):
+    def units_in(self, network: ReLUNetwork, samples: Samples) -> Units:
         """Return the units of a network in the caller's units."""
         heads = Units(network.hidden, network.output).heads
         return self.units_of(program_directions(network, samples), heads)
 
-    def locate(self, program, network, samples):
+    def locate(
+        self, program: ConvexProgram, network: ReLUNetwork, samples: Samples
+    ) -> np.ndarray:
         """Return a point of the program near a network's units.
 
         Each unit goes to the cell it disagrees with least, weighted by how far its

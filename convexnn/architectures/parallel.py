@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..data.samples import Samples
 from ..networks.three_layer import ThreeLayerNetwork
 from ..programs.blocks import (
     Blocks,
@@ -18,10 +19,11 @@ from ..programs.blocks import (
     given_blocks,
     sample_blocks,
 )
+from ..programs.losses import Loss, Offset
 from ..programs.parallel import ParallelProgram
-from .base import Architecture
+from .base import Architecture, Pull
 from .bounds import three_layer_price_bound
-from .rectifiers import parabolic
+from .rectifiers import Rectifier, parabolic
 from .units import Units
 from .whitening import preconditioner
 
@@ -35,7 +37,7 @@ _TINY = 1e-10
 
 
 @dataclass(frozen=True)
-class ParallelReLU(Architecture):
+class ParallelReLU(Architecture[Blocks, ParallelProgram, ThreeLayerNetwork]):
     """Sub-networks of two hidden layers, `n_units` wide in the first.
 
     ``((X U)_+ u)_+`` is ``(sum_j sign(u_j) (X w_j)_+)_+`` for ``w_j = U_j abs(u_j)``,
@@ -58,16 +60,16 @@ class ParallelReLU(Architecture):
     block = 2**17
 
     @property
-    def n_first(self):
+    def n_first(self) -> int:
         """Hidden units m of the first layer."""
         return self.n_units
 
     @property
-    def n_later(self):
+    def n_later(self) -> int:
         """Entries of the second layer."""
         return self.n_units
 
-    def layers(self, directions):
+    def layers(self, directions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the first layers, (d, m, n_directions), and the second, (m, ...)."""
         m = self.n_units
         d = len(directions) // m - 1
@@ -78,7 +80,13 @@ class ParallelReLU(Architecture):
         d, m, n = first.shape
         return np.concatenate([first.reshape(d * m, n), second])
 
-    def forward(self, X, directions, widths=None, rectifier=parabolic):
+    def forward(
+        self,
+        X: np.ndarray,
+        directions: np.ndarray,
+        widths: np.ndarray | None = None,
+        rectifier: Rectifier = parabolic,
+    ) -> tuple[np.ndarray, Pull]:
         """Return ``((X U)_+ u)_+`` for each direction, and what gives derivatives.
 
         `widths` has a column for every hidden unit, and one for the second rectifier.
@@ -105,7 +113,7 @@ class ParallelReLU(Architecture):
 
         return values, pull
 
-    def spread(self, X, directions):
+    def spread(self, X: np.ndarray, directions: np.ndarray) -> np.ndarray:
         """Return the root mean squares of what enters the rectifiers.
 
         Of shape (n_directions, m + 1); all hidden units of a direction have that of
@@ -124,7 +132,7 @@ class ParallelReLU(Architecture):
         hidden = np.einsum("ijk,jk->ik", inner, second)
         return squares.sum(axis=0) / (len(X) * self.n_units), np.mean(hidden**2, axis=0)
 
-    def widths_of(self, X, units, width):
+    def widths_of(self, X: np.ndarray, units: Units, width: float) -> np.ndarray:
         """Return the widths of a descent's smoothing: those of each rectifier."""
         first, second = self.layers(units.hidden)
         values = X @ _flat(first)
@@ -141,16 +149,18 @@ class ParallelReLU(Architecture):
 
     # The vectors w ----------------------------------------------------------------
 
-    def groups(self, units):
+    def groups(self, units: Units) -> np.ndarray:
         """Return the vectors w of some units, of shape (d, m, n_units)."""
         first, second = self.layers(units.hidden)
         return first * (np.abs(second) * units.lengths)
 
-    def inner(self, units):
+    def inner(self, units: Units) -> np.ndarray:
         """Return the signs of the hidden units, of shape (m, n_units)."""
         return np.where(self.layers(units.hidden)[1] < 0, -1.0, 1.0)
 
-    def units_with(self, groups, inner, heads):
+    def units_with(
+        self, groups: np.ndarray, inner: np.ndarray, heads: np.ndarray
+    ) -> Units:
         """Return balanced units of vectors w, signs and heads, without empty ones."""
         norms = np.linalg.norm(groups, axis=0)
         shares = norms.sum(axis=0)
@@ -162,15 +172,15 @@ class ParallelReLU(Architecture):
         )
         return Units(np.concatenate([first, inner[:, used] * root]), heads[used])
 
-    def norms(self, units):
+    def norms(self, units: Units) -> np.ndarray:
         """Return ``sum_j norm2(w_j)`` of each unit."""
         return np.linalg.norm(self.groups(units), axis=0).sum(axis=0)
 
-    def balanced(self, units):
+    def balanced(self, units: Units) -> Units:
         """Return the same network with layers of equal norm, without empty units."""
         return self.units_with(self.groups(units), self.inner(units), units.heads)
 
-    def units_of(self, directions, heads):
+    def units_of(self, directions: np.ndarray, heads: np.ndarray) -> Units:
         """Return balanced units with ``sum_j norm2(w_j) = 1`` of some directions.
 
         A direction whose layers have different norms ends with a larger atom.
@@ -181,19 +191,19 @@ class ParallelReLU(Architecture):
         groups = groups / np.maximum(total, np.finfo(groups.dtype).tiny)
         return self.units_with(groups, self.inner(raw), heads)
 
-    def directions(self, units):
+    def directions(self, units: Units) -> np.ndarray:
         """Return the directions of norm 1 of some units, layers of equal norm."""
         return units.hidden / np.linalg.norm(units.hidden, axis=0)
 
-    def canonical(self, directions):
+    def canonical(self, directions: np.ndarray) -> np.ndarray:
         """Return directions with layers of equal norm, without empty ones."""
         return self.directions(self.units_of(directions, np.ones(directions.shape[1])))
 
-    def scaled(self, units, factors):
+    def scaled(self, units: Units, factors: np.ndarray) -> Units:
         """Return the network with each unit multiplied by a factor >= 0."""
         return Units(units.hidden * np.sqrt(factors), units.output)
 
-    def merged(self, X, units):
+    def merged(self, X: np.ndarray, units: Units) -> Units:
         """Sum units that share the second pattern and have room for all hidden units.
 
         Hidden units of one pattern and one sign are summed, and so are units of one
@@ -206,9 +216,9 @@ class ParallelReLU(Architecture):
         first = np.packbits(blocks.first, axis=0)
         second = np.packbits(blocks.second, axis=0)
         used = np.linalg.norm(groups, axis=0) > 0
-        bins = {}
+        bins: dict[tuple, tuple[np.ndarray, list[dict]]] = {}
         for k in range(len(units)):
-            hidden = {}
+            hidden: dict[tuple, np.ndarray] = {}
             for j in np.flatnonzero(used[k]):
                 key = (blocks.inner[k, j], first[:, k, j].tobytes())
                 hidden[key] = hidden.get(key, 0.0) + groups[:, k, j]
@@ -226,20 +236,29 @@ class ParallelReLU(Architecture):
         shape = m, len(flat)
         summed, inner = np.zeros((len(groups), *shape)), np.ones(shape)
         for k, (_, place) in enumerate(flat):
-            for j, ((sign, _), vector) in enumerate(place.items()):
-                summed[:, j, k], inner[j, k] = vector, sign
+            for i, ((sign, _), vector) in enumerate(place.items()):
+                summed[:, i, k], inner[i, k] = vector, sign
         heads = np.array([head for head, _ in flat])
         heads = heads.reshape(len(flat), *units.output.shape[1:])
         return self.units_with(summed, inner, heads)
 
     # Random units -------------------------------------------------------------------
 
-    def draw(self, X, y, m, random_state):
+    def draw(
+        self, X: np.ndarray, y: np.ndarray, m: int, random_state: np.random.RandomState
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Return random directions of norm 1 and their heads."""
         units = self._drawn(X, y, m, random_state)
         return self.directions(units), units.output
 
-    def random_units(self, X, loss, beta, m, random_state):
+    def random_units(
+        self,
+        X: np.ndarray,
+        loss: Loss,
+        beta: float,
+        m: int,
+        random_state: np.random.RandomState,
+    ) -> Units:
         """Return random units of about the size of the targets, whatever the penalty.
 
         Half of them are Gaussian, half so in the coordinates in which the inputs are
@@ -267,27 +286,35 @@ class ParallelReLU(Architecture):
         heads = self.random_heads(n, y, random_state)
         return self.units_with(groups.transpose(0, 2, 1), inner.T, heads)
 
-    def price_bound(self, X, v):
+    def price_bound(self, X: np.ndarray, v: np.ndarray) -> float:
         """Return a rigorous bound on the price of a dual point."""
         bounds = [three_layer_price_bound(X, column) for column in np.atleast_2d(v.T)]
         return float(np.linalg.norm(bounds))
 
     # Programs -----------------------------------------------------------------------
 
-    def sample(self, X, n_cells, random_state, units=None):
+    def sample(
+        self,
+        X: np.ndarray,
+        n_cells: int,
+        random_state: np.random.RandomState,
+        units: Units | None = None,
+    ) -> Blocks:
         """Return sampled blocks of the inputs, and those that some units are in."""
         blocks = sample_blocks(X, self.n_units, n_cells, random_state)
         return blocks if units is None else self._blocks(X, units).joined(blocks)
 
-    def enumerate(self, X):
+    def enumerate(self, X: np.ndarray) -> Blocks:
         """Return all blocks of the inputs, or raise a ValueError if they are many."""
         return enumerate_blocks(X, self.n_units)
 
-    def given(self, X, gates):
+    def given(self, X: np.ndarray, gates: np.ndarray) -> Blocks:
         """Return the blocks of a caller's gates."""
         return given_blocks(X, gates)
 
-    def program(self, X, loss, beta, patterns):
+    def program(
+        self, X: np.ndarray, loss: Loss, beta: float, patterns: Blocks
+    ) -> ParallelProgram:
         """Return the program over some blocks, with two families of cones."""
         return ParallelProgram(X, loss, beta, patterns)
 
@@ -295,11 +322,18 @@ class ParallelReLU(Architecture):
         groups = self.groups(units).transpose(0, 2, 1)
         return Blocks.of(X, groups, self.inner(units).T, units.heads)
 
-    def polish_size(self, X, n_units):
+    def polish_size(self, X: np.ndarray, n_units: int) -> int:
         """Return rows of cones times features of a program of some units."""
         return X.size * n_units * (self.n_units + 1)
 
-    def around(self, X, loss, beta, units, idle=None):
+    def around(
+        self,
+        X: np.ndarray,
+        loss: Loss,
+        beta: float,
+        units: Units,
+        idle: Units | None = None,
+    ) -> tuple[ParallelProgram, np.ndarray]:
         """Return the program over the blocks of some units, and the units as its point.
 
         The parameters are those of :meth:`convexnn.architectures.ReLU.around`.
@@ -319,32 +353,38 @@ class ParallelReLU(Architecture):
         program = ParallelProgram(X, loss, beta, self._blocks(X, units))
         return program, groups.reshape(program.shape)
 
-    def units_at(self, program, U):
+    def units_at(self, program: ParallelProgram, U: np.ndarray) -> Units:
         """Return the units that a point of a program stands for."""
         blocks = program.blocks
         groups = U.reshape(len(U), *blocks.inner.shape).transpose(0, 2, 1)
         return self.units_with(groups, blocks.inner.T, blocks.sign)
 
-    def recover(self, program, U, samples):
+    def recover(
+        self, program: ParallelProgram, U: np.ndarray, samples: Samples
+    ) -> ThreeLayerNetwork:
         """Return the network of a feasible point, in the units of the caller."""
         units = self.units_at(program, U)
         offset = program.loss.offset(self.outputs(program.X, units))
         return self.network(units, offset, samples)
 
-    def network(self, units, offset, samples):
+    def network(
+        self, units: Units, offset: Offset, samples: Samples
+    ) -> ThreeLayerNetwork:
         """Return the network of some units, in the units of the caller."""
         groups = self.groups(units).transpose(0, 2, 1)
         about = self.inner(units).T, units.heads, samples, offset
         return ThreeLayerNetwork.recover(groups, *about)
 
-    def units_in(self, network, samples):
+    def units_in(self, network: ThreeLayerNetwork, samples: Samples) -> Units:
         """Return the units of a network in the caller's units."""
         if not network.subnetworks:
             return self.none(samples.X, samples.y)
         groups, inner, heads = network.locate(samples)
         return self.units_with(groups.transpose(0, 2, 1), inner.T, heads)
 
-    def locate(self, program, network, samples):
+    def locate(
+        self, program: ParallelProgram, network: ThreeLayerNetwork, samples: Samples
+    ) -> None:
         """Return None: solvers of given blocks begin at zero."""
         return None
 

@@ -7,15 +7,34 @@ reach no output are still moved.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 import numpy as np
 
-__all__ = ["blocks_of", "parabolic", "plain", "rounded", "slopes_of", "start_rounded"]
+__all__ = [
+    "Rectifier",
+    "Widths",
+    "blocks_of",
+    "parabolic",
+    "plain",
+    "rounded",
+    "slopes_of",
+    "start_rounded",
+]
+
+#: Widths of a smoothing: one for all rectifiers, or one for each.
+Widths = float | np.ndarray
+
+#: What gives values and slopes of pre-activations, smoothed to some widths.
+Rectifier = Callable[[np.ndarray, Widths | None], tuple[np.ndarray, np.ndarray]]
 
 #: Numbers in a block of pre-activations.
 BLOCK = 2**16
 
 
-def blocks_of(n_rows, n_columns, size=BLOCK, least=16):
+def blocks_of(
+    n_rows: int, n_columns: int, size: int = BLOCK, least: int = 16
+) -> Iterator[slice]:
     """Yield slices of rows whose values in some columns fit a cache.
 
     Parameters
@@ -32,13 +51,15 @@ def blocks_of(n_rows, n_columns, size=BLOCK, least=16):
         yield slice(first, first + step)
 
 
-def plain(z):
+def plain(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return ``max(z, 0)`` and its slope."""
     slope = (z > 0).astype(z.dtype)
     return z * slope, slope
 
 
-def rounded(z, widths=None):
+def rounded(
+    z: np.ndarray, widths: Widths | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Return ``(z + sqrt(z^2 + width^2)) / 2``, a rectifier without widths; its slope.
 
     Parameters
@@ -65,7 +86,9 @@ def rounded(z, widths=None):
     return value, value / roots
 
 
-def parabolic(z, widths=None):
+def parabolic(
+    z: np.ndarray, widths: Widths | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Return a rectifier with a parabola from -width to width, and its slope.
 
     Between them it is ``(z + width)^2 / (4 width)``, of slope ``(z + width) / (2
@@ -83,7 +106,9 @@ def parabolic(z, widths=None):
     return value, slope
 
 
-def start_rounded(z, width):
+def start_rounded(
+    z: np.ndarray, width: Widths | None
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Return :func:`rounded` values in place of z, and what :func:`slopes_of` takes."""
     if not width:
         return np.maximum(z, 0, out=z), None
@@ -95,7 +120,7 @@ def start_rounded(z, width):
     return z, roots
 
 
-def slopes_of(values, roots):
+def slopes_of(values: np.ndarray, roots: np.ndarray | None) -> np.ndarray:
     """Return derivatives by z in place of the values of :func:`start_rounded`."""
     if roots is None:
         return np.greater(values, 0, out=values)

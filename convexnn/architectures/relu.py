@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
+from .base import PullBoth
 from .one_layer import OneLayer
-from .rectifiers import blocks_of, parabolic, slopes_of, start_rounded
+from .rectifiers import (
+    Rectifier,
+    Widths,
+    blocks_of,
+    parabolic,
+    slopes_of,
+    start_rounded,
+)
 
 __all__ = ["ReLU"]
 
@@ -19,7 +27,14 @@ class ReLU(OneLayer):
 
     words = "activation='relu'"
 
-    def correlate(self, X, v, directions, widths=None, rectifier=parabolic):
+    def correlate(
+        self,
+        X: np.ndarray,
+        v: np.ndarray,
+        directions: np.ndarray,
+        widths: np.ndarray | None = None,
+        rectifier: Rectifier = parabolic,
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Return ``v' (X u)_+`` for each column u, and its gradient.
 
         With one output and parabolas rows are taken in blocks that fit a cache, and
@@ -48,7 +63,13 @@ class ReLU(OneLayer):
         values = np.sum(directions * gradients, axis=0)
         return (values if widths is None else values + widths * excess), gradients
 
-    def linearise(self, X, hidden, output, width):
+    def linearise(
+        self,
+        X: np.ndarray,
+        hidden: np.ndarray,
+        output: np.ndarray,
+        width: Widths | None,
+    ) -> tuple[np.ndarray, PullBoth]:
         """Return a smoothed network's output and its derivatives.
 
         The rows are taken in blocks that fit a cache, and worked on in place.

@@ -27,24 +27,24 @@ class Units:
     hidden: np.ndarray
     output: np.ndarray
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.output)
 
     @property
-    def heads(self):
+    def heads(self) -> np.ndarray:
         """Signs of the output weights, or for several outputs their directions."""
         return heads_of(self.output)
 
     @property
-    def lengths(self):
+    def lengths(self) -> np.ndarray:
         """Norms of the output weights, of shape (m,)."""
         return lengths_of(self.output)
 
-    def take(self, index):
+    def take(self, index: np.ndarray | slice) -> Units:
         """Return some of the units."""
         return Units(self.hidden[:, index], self.output[index])
 
-    def joined(self, other):
+    def joined(self, other: Units) -> Units:
         """Return the network with the units of both."""
         return Units(
             np.concatenate([self.hidden, other.hidden], axis=1),

@@ -13,7 +13,7 @@ __all__ = ["preconditioner", "whitening"]
 _FLOOR = 1e-6
 
 
-def whitening(X):
+def whitening(X: np.ndarray) -> np.ndarray:
     """Return the matrix that turns Gaussian vectors into directions white over X.
 
     Parameters
@@ -36,7 +36,7 @@ def whitening(X):
     return vectors * varies / np.sqrt(np.maximum(values, 1e-8 * values[-1] or 1.0))
 
 
-def preconditioner(X):
+def preconditioner(X: np.ndarray) -> np.ndarray:
     """Return the invertible matrix T for which the columns of ``X T`` are nearly white.
 
     Parameters

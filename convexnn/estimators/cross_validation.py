@@ -296,8 +296,9 @@ class NumberChoice(PenaltyChoice):
 class LabelChoice(PenaltyChoice):
     """Keeps log losses or shares of wrong labels, of classifiers: `scoring`."""
 
-    def _code(self, y, weights):
-        return super()._code(y, weights, scoring=self._judged_by())
+    def _code(self, y, weights, **settings):
+        settings["scoring"] = self._judged_by()
+        return super()._code(y, weights, **settings)
 
     def _judged_by(self):
         """Return the name of the score, refusing one that the loss does not have."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,8 +25,21 @@ def with_slopes(z, slopes):
     return np.where(z > 0, slopes[1] * z, slopes[0] * z)
 
 
-class Network:
-    """Networks of any depth, with `predict`, `penalty`, `n_neurons` and `output`."""
+class Network(ABC):
+    """Networks of any depth."""
+
+    @property
+    @abstractmethod
+    def n_neurons(self) -> int:
+        """Number of hidden units, filters or sub-networks."""
+
+    @abstractmethod
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """Return the outputs for the rows of X."""
+
+    @abstractmethod
+    def penalty(self) -> float:
+        """Return the sum of squares of the weights, or what it comes to at best."""
 
     def objective(self, X, y, beta, sample_weight=None):
         """Return ``1/2 sum_i s_i norm2(f(x_i) - y_i)^2 + beta/2 penalty()``.
@@ -76,7 +90,7 @@ class ReLUNetwork(Network):
     output: np.ndarray
     output_bias: float | np.ndarray
     has_bias: bool = field(default=True, kw_only=True)
-    slopes: tuple = field(default=(0.0, 1.0), kw_only=True)
+    slopes: tuple[float, float] = field(default=(0.0, 1.0), kw_only=True)
 
     @property
     def n_neurons(self):

@@ -62,15 +62,15 @@ class Blocks:
     sign: np.ndarray
     scope: str
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.sign)
 
     @cached_property
-    def is_mixed(self):
+    def is_mixed(self) -> np.ndarray:
         """Where units of both signs are active, so that D2 restricts: (n, n_blocks)."""
         return _active(self.first, self.inner > 0) & _active(self.first, self.inner < 0)
 
-    def take(self, index):
+    def take(self, index: np.ndarray | slice) -> Blocks:
         """Return some of the blocks."""
         return Blocks(
             self.first[:, index],
@@ -80,7 +80,7 @@ class Blocks:
             self.scope,
         )
 
-    def joined(self, other):
+    def joined(self, other: Blocks) -> Blocks:
         """Return the blocks of both, with the scope of these."""
         return Blocks(
             np.concatenate([self.first, other.first], axis=1),
@@ -91,7 +91,9 @@ class Blocks:
         )
 
     @classmethod
-    def of(cls, X, groups, inner, sign):
+    def of(
+        cls, X: np.ndarray, groups: np.ndarray, inner: np.ndarray, sign: np.ndarray
+    ) -> Blocks:
         """Return the blocks that some sub-networks lie in.
 
         Parameters
@@ -127,7 +129,9 @@ def _settled(first, inner, second, sign, scope):
     return Blocks(first, np.asarray(inner, float), second, sign, scope)
 
 
-def sample_blocks(X, n_units, n_blocks, random_state):
+def sample_blocks(
+    X: np.ndarray, n_units: int, n_blocks: int, random_state: np.random.RandomState
+) -> Blocks:
     """Draw blocks, all patterns of each from one sub-network (paper, Remark 3).
 
     A draw is a Gaussian U of shape (d, n_units) and u of shape (n_units,); D1_j is
@@ -152,7 +156,8 @@ def sample_blocks(X, n_units, n_blocks, random_state):
         Every block with either outer sign, scope "cells"; fewer where
         20 * n_blocks draws show no more.
     """
-    seen, kept = set(), []
+    seen: set[tuple] = set()
+    kept: list[tuple] = []
     for _ in range(_DRAWS_PER_BLOCK):
         directions = random_state.standard_normal((n_blocks, n_units, X.shape[1]))
         weights = random_state.standard_normal((n_blocks, n_units))
@@ -162,7 +167,7 @@ def sample_blocks(X, n_units, n_blocks, random_state):
     return _with_both_signs(len(X), n_units, kept[:n_blocks], "cells")
 
 
-def given_blocks(X, gates):
+def given_blocks(X: np.ndarray, gates: np.ndarray) -> Blocks:
     """Return the distinct blocks that a caller's gates lie in (paper, Remark 3).
 
     Gates U, u of a block stand for the patterns of the sub-network ``((X U)_+ u)_+``,
@@ -240,7 +245,9 @@ def _with_both_signs(n, m, kept, scope):
     )
 
 
-def enumerate_blocks(X, n_units, *, max_blocks=MAX_BLOCKS):
+def enumerate_blocks(
+    X: np.ndarray, n_units: int, *, max_blocks: int = MAX_BLOCKS
+) -> Blocks:
     """List every block of the data; for tiny data.
 
     Two hidden units of one pattern and one sign can be summed without raising the
@@ -276,7 +283,7 @@ def enumerate_blocks(X, n_units, *, max_blocks=MAX_BLOCKS):
     size = min(n_units, len(pairs))
     if comb(len(pairs), size) > 4 * max_blocks:
         raise ValueError(message)
-    kept = []
+    kept: list[tuple] = []
     for chosen in combinations(pairs, size):
         patterns = np.zeros((len(X), n_units), dtype=bool)
         signs = np.ones(n_units)
@@ -284,7 +291,7 @@ def enumerate_blocks(X, n_units, *, max_blocks=MAX_BLOCKS):
             patterns[:, j], signs[j] = cells.patterns[:, k], s
         if not (signs[:size] > 0).any():
             continue
-        positive = (patterns & (signs > 0)).any(axis=1)
+        positive = np.any(patterns & (signs > 0), axis=1)
         open_ = np.flatnonzero(positive & (patterns & (signs < 0)).any(axis=1))
         if 2.0 ** len(open_) + len(kept) > max_blocks:
             raise ValueError(message)

@@ -9,11 +9,13 @@ point is ``beta_max``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .cones import project_on_cone
+from .cones import Projection, project_on_cone
+from .program import ConvexProgram
 
 __all__ = [
     "Certificate",
@@ -67,21 +69,21 @@ class Certificate:
     bound: float | None = None
 
     @property
-    def is_estimate(self):
+    def is_estimate(self) -> bool:
         """Whether `dual`, and so the gap, is an estimate and not a bound."""
         return self.scope == "search"
 
     @property
-    def gap(self):
+    def gap(self) -> float:
         """Primal less dual: an upper bound on the distance to the optimum."""
         return max(self.primal - self.dual, 0.0)
 
     @property
-    def relative_gap(self):
+    def relative_gap(self) -> float:
         """Gap divided by the primal value; 0 where both are 0."""
         return self.gap / self.primal if self.gap > 0 else 0.0
 
-    def in_units(self, scale):
+    def in_units(self, scale: float) -> Certificate:
         """Return the certificate with its values multiplied by `scale`."""
         return replace(
             self,
@@ -90,7 +92,7 @@ class Certificate:
             bound=None if self.bound is None else self.bound * scale,
         )
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         parts = [f"primal={self.primal:.10g}", f"dual={self.dual:.10g}"]
         parts += [f"relative_gap={self.relative_gap:.3g}", f"scope={self.scope!r}"]
         if self.is_capped:
@@ -117,11 +119,11 @@ class Prices:
     is_exact: np.ndarray
 
     @property
-    def largest(self):
+    def largest(self) -> float:
         """Upper bound on all norms."""
         return float(self.bounds.max(initial=0.0))
 
-    def above(self, threshold):
+    def above(self, threshold: float) -> np.ndarray:
         """Return the groups whose exact norm exceeds the threshold, largest first."""
         order = np.argsort(-self.bounds, kind="stable")
         return order[(self.bounds[order] > threshold) & self.is_exact[order]]
@@ -130,10 +132,18 @@ class Prices:
 class ProjectionCache:
     """Rows that were active at each group's last projections, as warm starts."""
 
-    def __init__(self):
-        self._rows = {}
+    def __init__(self) -> None:
+        self._rows: dict[tuple, np.ndarray] = {}
 
-    def project(self, program, group, vector, *, role, stop_below=-1.0):
+    def project(
+        self,
+        program: ConvexProgram,
+        group: int | np.integer,
+        vector: np.ndarray,
+        *,
+        role: str,
+        stop_below: float = -1.0,
+    ) -> Projection:
         """Project a vector on the group's cone; `role` keeps price and primal apart."""
         key = (role, program.cell_of[group], program.sign[group].tobytes())
         result = project_on_cone(
@@ -147,7 +157,15 @@ class ProjectionCache:
         return result
 
 
-def price_groups(program, v, *, threshold=0.0, wanted=1, multipliers=None, cache=None):
+def price_groups(
+    program: ConvexProgram,
+    v: np.ndarray,
+    *,
+    threshold: float = 0.0,
+    wanted: int = 1,
+    multipliers: Sequence[np.ndarray] | None = None,
+    cache: ProjectionCache | None = None,
+) -> Prices:
     """Bound the price of every group, exactly where it matters.
 
     Groups are refined in the order of their bounds until the largest bound is exact
@@ -210,7 +228,9 @@ def _refine(program, correlations, bounds, threshold, wanted, cache):
     return Prices(bounds, is_exact)
 
 
-def feasible_point(program, U, *, cache=None):
+def feasible_point(
+    program: ConvexProgram, U: np.ndarray, *, cache: ProjectionCache | None = None
+) -> np.ndarray:
     """Project each group on its cone; groups inside it are left as they are.
 
     Points of programs with coupled cones are left alone: they stand for networks whose
@@ -230,7 +250,14 @@ def feasible_point(program, U, *, cache=None):
     return U
 
 
-def certify(program, U, *, wanted=1, multipliers=None, cache=None):
+def certify(
+    program: ConvexProgram,
+    U: np.ndarray,
+    *,
+    wanted: int = 1,
+    multipliers: Sequence[np.ndarray] | None = None,
+    cache: ProjectionCache | None = None,
+) -> tuple[np.ndarray, Certificate, Prices]:
     """Make a point feasible and bound its distance to the optimum of the program.
 
     The dual point is minus the gradient of the loss at the feasible point, scaled

@@ -16,52 +16,16 @@ successive groups, multiplied by the signs and patterns of all layers below.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 
-from .program import ConvexProgram
+from .blocks import Blocks
+from .losses import Loss
+from .program import ConvexProgram, CoupledCones
 
-__all__ = ["CoupledCones", "ParallelProgram"]
-
-
-@dataclass(frozen=True)
-class CoupledCones:
-    """Cones ``side * sum_g factors_g X u_g >= 0``, each over as many successive groups.
-
-    Attributes
-    ----------
-    factors : ndarray of shape (n, n_groups)
-        Products of signs and patterns of the layers below.
-    side : ndarray of shape (n, n_cones)
-        +1 or -1, and 0 in rows that nothing is asked of: there the cones of the layers
-        below leave one sign only.
-    """
-
-    factors: np.ndarray
-    side: np.ndarray
-
-    @property
-    def size(self):
-        """Number of groups in a cone."""
-        return self.factors.shape[1] // max(self.side.shape[1], 1)
-
-    def sum(self, values):
-        """Return the sums over each cone's groups, from ``X u`` of every group."""
-        n, n_cones = self.side.shape
-        shape = n, n_cones, self.size
-        return np.einsum(
-            "icj,icj->ic", values.reshape(shape), self.factors.reshape(shape)
-        )
-
-    def slack(self, values):
-        """Return the slacks, of shape (n, n_cones), zero where nothing is asked."""
-        return self.side * self.sum(values)
-
-    def pull_back(self, multipliers):
-        """Return the adjoint of `slack`, of shape (n, n_groups)."""
-        return self.factors * np.repeat(self.side * multipliers, self.size, axis=1)
+__all__ = ["ParallelProgram"]
 
 
 class ParallelProgram(ConvexProgram):
@@ -103,35 +67,24 @@ class ParallelProgram(ConvexProgram):
     #: Blocks are read off sub-networks and have no gates of their own.
     gates = None
 
-    def __init__(self, X, loss, beta, blocks):
+    def __init__(self, X: np.ndarray, loss: Loss, beta: float, blocks: Blocks) -> None:
         self.X, self.loss, self.beta, self.blocks = X, loss, beta, blocks
+        inner, outer = blocks.inner, blocks.sign
+        # No two groups share a cell and a sign, which is the product of both signs of
+        # a group: (n_groups,) or (n_groups, q).
+        self.cell_of = np.arange(inner.size)
+        signs = np.multiply.outer(inner.reshape(-1), np.ones(outer.shape[1:]))
+        self.sign = signs * np.repeat(outer, inner.shape[1], axis=0)
 
     @property
-    def features(self):
+    def features(self) -> frozenset[str]:
         """What a solver has to know: names of `FEATURES`."""
         return super().features | {"coupled_cones"}
 
     @property
-    def scope(self):
+    def scope(self) -> str:
         """What a bound over the program holds over: that of its blocks."""
         return self.blocks.scope
-
-    @property
-    def n_groups(self):
-        """Number of groups: all hidden units of all blocks."""
-        return self.blocks.inner.size
-
-    @property
-    def cell_of(self):
-        """Identity of each group: no two share a cell and a sign."""
-        return np.arange(self.n_groups)
-
-    @cached_property
-    def sign(self):
-        """Product of both signs of each group: (n_groups,) or (n_groups, q)."""
-        inner, outer = self.blocks.inner, self.blocks.sign
-        signs = np.multiply.outer(inner.reshape(-1), np.ones(outer.shape[1:]))
-        return signs * np.repeat(outer, inner.shape[1], axis=0)
 
     @cached_property
     def _first(self):
@@ -139,45 +92,45 @@ class ParallelProgram(ConvexProgram):
         return self.blocks.first.reshape(len(self.X), -1)
 
     @cached_property
-    def mask(self):
+    def mask(self) -> np.ndarray:
         """Diagonals of D2 D1, one group a column, as floats of shape (n, n_groups)."""
         second = np.repeat(self.blocks.second, self.blocks.inner.shape[1], axis=1)
         return (self._first & second).astype(self.X.dtype)
 
     @cached_property
-    def side(self):
+    def side(self) -> np.ndarray:
         """Diagonals of 2 D1 - I, one group a column."""
         return 2 * self._first.astype(self.X.dtype) - 1
 
     @cached_property
-    def coupled(self):
+    def coupled(self) -> tuple[CoupledCones, ...]:
         """The cones of the second layers."""
         blocks = self.blocks
         side = np.where(blocks.second, 1.0, -1.0) * blocks.is_mixed
         return (CoupledCones(self._first * blocks.inner.reshape(-1), side),)
 
     @property
-    def outer(self):
+    def outer(self) -> np.ndarray:
         """Factors between what enters the last layer and the output, (n, n_blocks)."""
         return self.blocks.second * self.blocks.sign
 
-    def groups_of(self, units):
+    def groups_of(self, units: np.ndarray) -> np.ndarray:
         """Return the groups of some blocks."""
         return np.arange(self.n_groups).reshape(self.blocks.inner.shape)[units].ravel()
 
-    def with_rows(self, X, turn):
+    def with_rows(self, X: np.ndarray, turn: np.ndarray) -> Self:
         """Return the program with other rows; it has no gates to turn."""
-        return ParallelProgram(X, self.loss, self.beta, self.blocks)
+        return type(self)(X, self.loss, self.beta, self.blocks)
 
-    def restrict(self, units):
+    def restrict(self, units: np.ndarray) -> ParallelProgram:
         """Return the program over some of the blocks."""
         return ParallelProgram(self.X, self.loss, self.beta, self.blocks.take(units))
 
-    def sizes(self, U):
+    def sizes(self, U: np.ndarray) -> np.ndarray:
         """Return the sum of the norms of each block's groups, of shape (n_blocks,)."""
         return self.norms(U).reshape(self.blocks.inner.shape).sum(axis=1)
 
-    def contributions(self, U):
+    def contributions(self, U: np.ndarray) -> np.ndarray:
         """Return each sub-network's output, all rectifiers applied: (n, n_blocks).
 
         For q outputs the shape is (n, q, n_blocks). In the cones these are the terms
@@ -190,6 +143,6 @@ class ParallelProgram(ConvexProgram):
             return atoms[:, None, :] * self.blocks.sign.T
         return atoms * self.blocks.sign
 
-    def network_output(self, U):
+    def network_output(self, U: np.ndarray) -> np.ndarray:
         """Return the output of the sub-networks, all rectifiers applied."""
         return self.contributions(U).sum(axis=-1)

@@ -27,8 +27,9 @@ from numbers import Integral
 
 import numpy as np
 
-from ..architectures import ARCHITECTURES
+from ..architectures import ARCHITECTURES, Architecture, Units
 from ..programs.certificate import Certificate
+from ..programs.losses import Loss
 from ..programs.program import ConvexProgram
 from ..solvers.driver import CertifiedPoint, prune
 from ..solvers.history import Clock
@@ -116,19 +117,19 @@ class Found:
 
 
 def search(
-    X,
-    loss,
-    beta,
+    X: np.ndarray,
+    loss: Loss,
+    beta: float,
     *,
-    architecture=_RELU,
-    tol,
-    max_iter,
-    start=None,
-    known=None,
-    verbose=0,
-    options=None,
-    random_state,
-):
+    architecture: Architecture = _RELU,
+    tol: float,
+    max_iter: int,
+    start: Units | None = None,
+    known: Known | None = None,
+    verbose: int = 0,
+    options: dict[str, int] | None = None,
+    random_state: np.random.RandomState,
+) -> Found:
     """Train a network without a list of cells.
 
     Parameters
@@ -221,9 +222,8 @@ class _Search:
         self.schedule = schedule_of(architecture, tol)
         self.n_starts = options.get("n_starts", self.schedule.n_starts)
         self.widest = options.get("width")
-        self.pricer = Pricer(
-            *(architecture, X, self.n_starts, self.schedule, random_state)
-        )
+        pricing = architecture, X, self.n_starts, self.schedule, random_state
+        self.pricer = Pricer(*pricing)
         self.has_heads = loss.is_vector
         self.random_state = random_state
         self.clock = Clock()

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
+from ..architectures import Architecture, Units
+from ..programs.losses import Loss
 from ..solvers.time_limit import is_out_of_time
 from .descent import descend
 from .polish import polish
@@ -12,7 +16,15 @@ from .schedule import schedule_of
 __all__ = ["capped"]
 
 
-def capped(architecture, X, loss, beta, units, n_units, tol):
+def capped(
+    architecture: Architecture,
+    X: np.ndarray,
+    loss: Loss,
+    beta: float,
+    units: Units,
+    n_units: int,
+    tol: float,
+) -> Units:
     """Return the largest units of a network, trained without the others.
 
     Over the cells they are in, and then by descents, free to leave these; the best of
@@ -55,7 +67,7 @@ def capped(architecture, X, loss, beta, units, n_units, tol):
     for width, n_steps in schedule_of(architecture, 0.0).stages.widths:
         if is_out_of_time():
             break
-        settings = {"width": width, "n_steps": n_steps, "least": 2e-6}
+        settings: dict[str, Any] = {"width": width, "n_steps": n_steps, "least": 2e-6}
         descended = descend(architecture, *about, descended, **settings)
         best = min(best, descended, key=value)
     return best

@@ -9,14 +9,17 @@ maxima, so that what follows from the best of them is an estimate. Bounds of
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from ..architectures.rectifiers import parabolic
+from ..architectures import OneLayer
+from ..architectures.rectifiers import Rectifier, parabolic
 
 __all__ = [
     "PLAIN",
     "SMOOTHED",
+    "Climbed",
     "LocalMaxima",
     "climb",
     "distinct",
@@ -24,6 +27,23 @@ __all__ = [
     "maxima_at",
     "sharpen",
 ]
+
+
+class Climbed(Protocol):
+    """What climbs ask of an architecture, or of its directions in other coordinates."""
+
+    def spread(self, X: np.ndarray, directions: np.ndarray) -> np.ndarray:
+        """Return the root mean squares of what enters the rectifiers."""
+
+    def correlate(
+        self,
+        X: np.ndarray,
+        v: np.ndarray,
+        directions: np.ndarray,
+        widths: np.ndarray | None = None,
+        rectifier: Rectifier = parabolic,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return correlations, and their derivatives by the directions."""
 
 
 #: Stages of a climb that is not to stall at kinks: widths of the smoothing, relative to
@@ -56,11 +76,11 @@ class LocalMaxima:
     signs: np.ndarray
 
     @property
-    def largest(self):
+    def largest(self) -> float:
         """Largest value found, a lower bound on the price."""
         return float(self.values.max(initial=0.0))
 
-    def joined(self, other):
+    def joined(self, other: LocalMaxima) -> LocalMaxima:
         """Return the maxima of both."""
         return LocalMaxima(
             np.concatenate([self.directions, other.directions], axis=1),
@@ -68,14 +88,19 @@ class LocalMaxima:
             np.concatenate([self.signs, other.signs]),
         )
 
-    def take(self, index):
+    def take(self, index: np.ndarray | slice) -> LocalMaxima:
         """Return some of the maxima."""
         return LocalMaxima(
             self.directions[:, index], self.values[index], self.signs[index]
         )
 
 
-def draw_starts(white, n_starts, random_state, near):
+def draw_starts(
+    white: np.ndarray,
+    n_starts: int,
+    random_state: np.random.RandomState,
+    near: np.ndarray,
+) -> np.ndarray:
     """Draw directions to climb from: Gaussian, whitened, and close to given ones.
 
     Parameters
@@ -105,8 +130,15 @@ def draw_starts(white, n_starts, random_state, near):
 
 
 def climb(
-    architecture, X, v, starts, *, stages=SMOOTHED, n_steps=15, rectifier=parabolic
-):
+    architecture: Climbed,
+    X: np.ndarray,
+    v: np.ndarray,
+    starts: np.ndarray,
+    *,
+    stages: tuple[tuple[float, float], ...] = SMOOTHED,
+    n_steps: int = 15,
+    rectifier: Rectifier = parabolic,
+) -> np.ndarray:
     """Climb ``abs(v' phi(X; u))`` on the unit sphere from many starts at once.
 
     Steps along gradients stall at the kinks of the units, where most maxima lie; those
@@ -177,7 +209,9 @@ def _climb_stage(correlate, directions, first_step, n_steps):
         steps[moving] *= np.where(better, 2.0, 0.25).astype(dtype)
 
 
-def maxima_at(architecture, X, v, directions):
+def maxima_at(
+    architecture: Climbed, X: np.ndarray, v: np.ndarray, directions: np.ndarray
+) -> LocalMaxima:
     """Return ``abs(v' phi(X; u))`` at directions where climbing ended.
 
     Parameters
@@ -202,7 +236,13 @@ def maxima_at(architecture, X, v, directions):
     return LocalMaxima(directions, np.abs(values), np.where(values >= 0, 1.0, -1.0))
 
 
-def distinct(maxima, *, above=0.0, at_most=40, tolerance=1e-3):
+def distinct(
+    maxima: LocalMaxima,
+    *,
+    above: float = 0.0,
+    at_most: int = 40,
+    tolerance: float = 1e-3,
+) -> LocalMaxima:
     """Return the largest maxima above a value, nearly equal ones once.
 
     Parameters
@@ -227,7 +267,7 @@ def distinct(maxima, *, above=0.0, at_most=40, tolerance=1e-3):
     is_equal = (cosines > 1 - tolerance) & np.equal.outer(
         maxima.signs[order], maxima.signs[order]
     )
-    is_new, kept = np.ones(len(order), dtype=bool), []
+    is_new, kept = np.ones(len(order), dtype=bool), list[int]()
     for j in range(len(order)):
         if is_new[j] and len(kept) < at_most:
             kept.append(j)
@@ -235,7 +275,9 @@ def distinct(maxima, *, above=0.0, at_most=40, tolerance=1e-3):
     return maxima.take(order[kept])
 
 
-def sharpen(architecture, X, v, maxima):
+def sharpen(
+    architecture: OneLayer, X: np.ndarray, v: np.ndarray, maxima: LocalMaxima
+) -> LocalMaxima:
     """Move each direction on to a local maximum, exactly.
 
     Parameters

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..architectures import ParallelReLU, Units
 from ..architectures.base import Architecture
-from ..architectures.rectifiers import parabolic
-from ..architectures.units import Units
+from ..architectures.rectifiers import Rectifier, Widths, parabolic
+from ..programs.losses import Loss
 from ..programs.program import heads_of
 
 __all__ = [
@@ -41,11 +42,11 @@ class WhiteDirections:
     architecture: Architecture
     white: np.ndarray
 
-    def out(self, directions):
+    def out(self, directions: np.ndarray) -> np.ndarray:
         """Return the directions in the original coordinates."""
         return self._times(self.white, directions)
 
-    def into(self, directions):
+    def into(self, directions: np.ndarray) -> np.ndarray:
         """Return original directions in these coordinates."""
         return self._times(np.linalg.inv(self.white), directions)
 
@@ -55,11 +56,18 @@ class WhiteDirections:
         first = matrix @ directions[:entries].reshape(len(matrix), -1)
         return np.concatenate([first.reshape(entries, -1), directions[entries:]])
 
-    def spread(self, X, directions):
+    def spread(self, X: np.ndarray, directions: np.ndarray) -> np.ndarray:
         """Return the root mean squares of what enters the rectifiers."""
         return self.architecture.spread(X, directions)
 
-    def correlate(self, X, v, directions, widths=None, rectifier=parabolic):
+    def correlate(
+        self,
+        X: np.ndarray,
+        v: np.ndarray,
+        directions: np.ndarray,
+        widths: np.ndarray | None = None,
+        rectifier: Rectifier = parabolic,
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Return correlations of the unit directions that these stand for."""
         degree = self.architecture.degree
         values, gradients = self.architecture.correlate(
@@ -76,7 +84,9 @@ class WhiteDirections:
         return values, gradients / sizes - (degree * values / squares) * pulled
 
 
-def coordinates_of(architecture):
+def coordinates_of(
+    architecture: Architecture,
+) -> type[DigitCoordinates] | type[CurvatureCoordinates]:
     """Return the coordinates that descents of some units go in, a class."""
     return DigitCoordinates if architecture.degree == 1 else CurvatureCoordinates
 
@@ -85,21 +95,21 @@ class _Coordinates:
     """Weights of a network as one vector, hidden ones first."""
 
     #: What the vector is multiplied by for the weights of the inputs `X`, if anything.
-    scales = None
+    scales: np.ndarray | None = None
 
-    def __init__(self, units):
+    def __init__(self, units: Units) -> None:
         self._hidden, self._output = units.hidden.shape, units.output.shape
 
-    def parts(self, flat):
+    def parts(self, flat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return hidden and output weights of a vector."""
         size = int(np.prod(self._hidden))
         return flat[:size].reshape(self._hidden), flat[size:].reshape(self._output)
 
-    def heads(self, output):
+    def heads(self, output: np.ndarray) -> np.ndarray:
         """Return the output weights that entries of the vector stand for."""
         return output
 
-    def pull_heads(self, output, by_heads):
+    def pull_heads(self, output: np.ndarray, by_heads: np.ndarray) -> np.ndarray:
         """Return derivatives by those entries from derivatives by the weights."""
         return by_heads
 
@@ -127,7 +137,16 @@ class DigitCoordinates(_Coordinates):
         Whether to compute in double precision.
     """
 
-    def __init__(self, architecture, X, loss, beta, units, *, is_exact):
+    def __init__(
+        self,
+        architecture: Architecture,
+        X: np.ndarray,
+        loss: Loss,
+        beta: float,
+        units: Units,
+        *,
+        is_exact: bool,
+    ) -> None:
         super().__init__(units)
         self.loss = loss.rounded()
         # For inputs divided by their largest magnitude, weights of either layer grow by
@@ -146,12 +165,14 @@ class DigitCoordinates(_Coordinates):
         by_row = np.repeat(1 / self._sizes**2, len(units))
         self.decay = np.append(by_row, np.ones(units.output.size))
 
-    def widths_of(self, architecture, X, units, width):
+    def widths_of(
+        self, architecture: Architecture, X: np.ndarray, units: Units, width: float
+    ) -> Widths:
         """Return the widths of a smoothing relative to what enters the rectifiers."""
         spread = self.root * architecture.widths_of(X, units, 1.0)
         return width * np.asarray(spread / self.unit, np.float32).astype(float)
 
-    def join(self, units):
+    def join(self, units: Units) -> np.ndarray:
         """Return weights as one vector."""
         hidden = units.hidden * self._sizes[:, None]
         flat = self.root * np.concatenate(
@@ -159,7 +180,7 @@ class DigitCoordinates(_Coordinates):
         )
         return flat.astype(np.float32).astype(np.float64)
 
-    def split(self, flat):
+    def split(self, flat: np.ndarray) -> Units:
         """Return the units of a vector."""
         hidden, output = self.parts(flat / self.root)
         return Units(hidden / self._sizes[:, None], output)
@@ -176,7 +197,16 @@ class CurvatureCoordinates(_Coordinates):
     those of :class:`DigitCoordinates`.
     """
 
-    def __init__(self, architecture, X, loss, beta, units, *, is_exact=True):
+    def __init__(
+        self,
+        architecture: ParallelReLU,
+        X: np.ndarray,
+        loss: Loss,
+        beta: float,
+        units: Units,
+        *,
+        is_exact: bool = True,
+    ) -> None:
         super().__init__(units)
         first, second = architecture.layers(units.hidden)
         self._first, self.beta, self.loss = first.shape, beta, loss
@@ -197,26 +227,28 @@ class CurvatureCoordinates(_Coordinates):
         self.decay = self.scales**2
         self.decay[scales.size :] = 0.0
 
-    def widths_of(self, architecture, X, units, width):
+    def widths_of(
+        self, architecture: Architecture, X: np.ndarray, units: Units, width: float
+    ) -> Widths:
         """Return the widths of a smoothing relative to what enters the rectifiers."""
         return architecture.widths_of(X, units, width)
 
-    def join(self, units):
+    def join(self, units: Units) -> np.ndarray:
         """Return weights as one vector."""
         hidden = self._turned(self._axes.T, units.hidden)
         flat = np.concatenate([hidden.reshape(-1), units.output.reshape(-1)])
         return flat / self.scales
 
-    def split(self, flat):
+    def split(self, flat: np.ndarray) -> Units:
         """Return the units of a vector."""
         hidden, output = self.parts(flat * self.scales)
         return Units(self._turned(self._axes, hidden), self.heads(output))
 
-    def heads(self, output):
+    def heads(self, output: np.ndarray) -> np.ndarray:
         """Return the output weights of norm 1."""
         return heads_of(output)
 
-    def pull_heads(self, output, by_heads):
+    def pull_heads(self, output: np.ndarray, by_heads: np.ndarray) -> np.ndarray:
         """Return derivatives by entries of any length from those by the weights."""
         if output.ndim == 1:
             return np.zeros_like(output)

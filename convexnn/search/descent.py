@@ -7,9 +7,15 @@ the true objective, so smoothing can lead the way but not deceive.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import cast
+
 import numpy as np
 from scipy.optimize import minimize
 
+from ..architectures import Architecture, Units
+from ..architectures.rectifiers import Widths
+from ..programs.losses import Loss, Offset, SmoothLoss
 from ..solvers.time_limit import is_out_of_time
 from .coordinates import coordinates_of
 
@@ -36,47 +42,56 @@ class Objective:
         Whether to compute in double precision.
     """
 
-    def __init__(self, architecture, X, loss, beta, units, *, is_exact=False):
+    def __init__(
+        self,
+        architecture: Architecture,
+        X: np.ndarray,
+        loss: Loss,
+        beta: float,
+        units: Units,
+        *,
+        is_exact: bool = False,
+    ) -> None:
         self.architecture, self.like = architecture, units
-        about = architecture, X, loss, beta, units
+        about: tuple = architecture, X, loss, beta, units
         self.coordinates = coordinates_of(architecture)(*about, is_exact=is_exact)
         self.beta, self.X = self.coordinates.beta, self.coordinates.X
         self.scales, self.decay = self.coordinates.scales, self.coordinates.decay
         self.loss = self.coordinates.loss.smoothed(0.0)
-        self.width = 0.0
-        self.offset = None
+        self.width: Widths = 0.0
+        self.offset: Offset | None = None
 
-    def smooth(self, X, width):
+    def smooth(self, X: np.ndarray, width: float) -> None:
         """Smooth the kinks, by a width relative to what enters the rectifiers."""
         about = self.architecture, X, self.like
         self.loss = self.coordinates.loss.smoothed(width)
         self.width = self.coordinates.widths_of(*about, width) if width else 0.0
 
     @property
-    def start(self):
+    def start(self) -> np.ndarray:
         """The weights of the units that it was made with, as one vector."""
         return self.coordinates.join(self.like)
 
-    def units(self, flat):
+    def units(self, flat: np.ndarray) -> Units:
         """Return the units of a vector."""
         return self.coordinates.split(flat)
 
-    def output(self, flat):
+    def output(self, flat: np.ndarray) -> np.ndarray:
         """Return the network's output, without intercept, in double precision."""
         return self._linearise(flat)[0].astype(np.float64)
 
-    def __call__(self, flat):
+    def __call__(self, flat: np.ndarray) -> tuple[float, np.ndarray]:
         """Return value and gradient, the intercept being minimised out."""
         z, pull = self._linearise(flat)
         value, v, self.offset = self.loss.evaluate(z, self.offset)
         return self._with_penalty(flat, value, pull, v)
 
-    def at_intercepts(self, flat):
+    def at_intercepts(self, flat: np.ndarray) -> tuple[float, np.ndarray]:
         """Return the same with the intercepts as the last entries of the vector."""
         weights, offset = np.split(flat, [self.decay.size])
         z, pull = self._linearise(weights)
         offset = offset.reshape(self.like.output.shape[1:])
-        value, v = self.loss.evaluate_at(z, offset)
+        value, v = cast(SmoothLoss, self.loss).evaluate_at(z, offset)
         value, gradient = self._with_penalty(weights, value, pull, v)
         return value, np.append(gradient, -v.sum(axis=0))
 
@@ -103,17 +118,17 @@ class Objective:
 
 
 def descend(
-    architecture,
-    X,
-    loss,
-    beta,
-    units,
+    architecture: Architecture,
+    X: np.ndarray,
+    loss: Loss,
+    beta: float,
+    units: Units,
     *,
-    width=0.0,
-    n_steps=100,
-    least=0.0,
-    observe=None,
-):
+    width: float = 0.0,
+    n_steps: int = 100,
+    least: float = 0.0,
+    observe: Callable[[float], None] | None = None,
+) -> Units:
     """Lower the objective of smoothed units by L-BFGS.
 
     Parameters
@@ -165,7 +180,14 @@ def descend(
     return architecture.balanced(objective.units(flat))
 
 
-def minimised(function, start, *, n_steps, follow=None, slow=1e-12):
+def minimised(
+    function: Callable[[np.ndarray], tuple[float, np.ndarray]],
+    start: np.ndarray,
+    *,
+    n_steps: int,
+    follow: Callable[[float], bool] | None = None,
+    slow: float = 1e-12,
+) -> np.ndarray:
     """Return where L-BFGS ends, or was when time was up.
 
     Parameters

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..architectures import Architecture
 from ..programs.cells import enumerate_cells
 from ..programs.faces import Faces
+from ..programs.losses import Loss
+from ..programs.program import ConvexProgram
 
 __all__ = ["Arrangement", "list_arrangement"]
 
@@ -14,7 +17,9 @@ _ENUMERABLE = 5000
 _LOW_RANK = 3
 
 
-def list_arrangement(architecture, X, loss, beta):
+def list_arrangement(
+    architecture: Architecture, X: np.ndarray, loss: Loss, beta: float
+) -> Arrangement | None:
     """Return the arrangement of some inputs, or None where it is not listed.
 
     Parameters
@@ -53,11 +58,11 @@ class Arrangement:
         The program over all of them.
     """
 
-    def __init__(self, program):
+    def __init__(self, program: ConvexProgram) -> None:
         self.program = program
         self._faces = Faces(program.X, program.side)
 
-    def price(self, v, threshold):
+    def price(self, v: np.ndarray, threshold: float) -> tuple[float, np.ndarray | None]:
         """Return the largest price over all cells, and its direction.
 
         Parameters

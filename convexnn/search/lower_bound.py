@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..architectures import Architecture
+from ..programs.losses import Loss
+from .listed import Arrangement
+
 __all__ = ["LowerBound"]
 
 
@@ -34,19 +38,23 @@ class LowerBound:
         and a proof.
     """
 
-    def __init__(self, architecture, X, loss, beta):
+    def __init__(
+        self, architecture: Architecture, X: np.ndarray, loss: Loss, beta: float
+    ) -> None:
         self.architecture, self.X = architecture, X
         self.loss, self.beta = loss, beta
         self.rigorous = 0.0
         self.forget()
 
-    def forget(self):
+    def forget(self) -> None:
         """Forget the dual point."""
         self.value = self._price = 0.0
         self.point = np.zeros_like(self.loss.y)
         self.is_proved = False
 
-    def take(self, v, price, directions=None):
+    def take(
+        self, v: np.ndarray, price: float, directions: np.ndarray | None = None
+    ) -> None:
         """Take a dual point of some price, if it is the best.
 
         What was found for it may tell against the one that is known.
@@ -60,12 +68,12 @@ class LowerBound:
             self.value, self.point, self._price = value, v, price
             self.is_proved = False
 
-    def doubt(self, directions):
+    def doubt(self, directions: np.ndarray) -> None:
         """Hold the dual point against directions found for another."""
         values, _ = self.architecture.correlate(self.X, self.point, directions)
         self._raise(float(np.abs(values).max(initial=0.0)))
 
-    def prove(self, arrangement):
+    def prove(self, arrangement: Arrangement) -> np.ndarray | None:
         """Price the dual point over all cells; return a direction that was missed."""
         price, missed = arrangement.price(self.point, self._price)
         self.is_proved = True

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from ..architectures import Architecture, Units
 from ..programs.certificate import feasible_point
+from ..programs.losses import Loss
 from ..solvers import interior_point, newton
 
 __all__ = ["polish"]
@@ -14,7 +18,17 @@ _SHORT, _LONG = 300, 2000
 _MODELS = 20
 
 
-def polish(architecture, X, loss, beta, units, idle=None, *, tol, max_iter=None):
+def polish(
+    architecture: Architecture,
+    X: np.ndarray,
+    loss: Loss,
+    beta: float,
+    units: Units,
+    idle: Units | None = None,
+    *,
+    tol: float,
+    max_iter: int | None = None,
+) -> Units:
     """Solve the finite program over the cells of some units and of idle ones.
 
     Parameters

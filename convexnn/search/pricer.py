@@ -8,9 +8,19 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..architectures import Architecture, Units
 from ..architectures.whitening import preconditioner, whitening
-from .climbing import PLAIN, climb, distinct, draw_starts, maxima_at, sharpen
+from .climbing import (
+    PLAIN,
+    LocalMaxima,
+    climb,
+    distinct,
+    draw_starts,
+    maxima_at,
+    sharpen,
+)
 from .coordinates import WhiteDirections
+from .schedule import Schedule
 
 __all__ = ["Pricer"]
 
@@ -54,7 +64,14 @@ class Pricer:
         Local maxima of a dual point that are made exact, at most.
     """
 
-    def __init__(self, architecture, X, n_starts, schedule, random_state):
+    def __init__(
+        self,
+        architecture: Architecture,
+        X: np.ndarray,
+        n_starts: int,
+        schedule: Schedule,
+        random_state: np.random.RandomState,
+    ) -> None:
         self.architecture, self.X = architecture, X
         self.n_starts, self.random_state = n_starts, random_state
         self.schedule, self.n_exact = schedule, schedule.n_exact
@@ -70,11 +87,13 @@ class Pricer:
             self._coordinates = WhiteDirections(architecture, white / size)
             self._single_white = ((X / unit) @ (white / size)).astype(np.float32)
 
-    def remember(self, direction):
+    def remember(self, direction: np.ndarray) -> None:
         """Add a direction to those that the next climb starts from."""
         self.remembered = np.column_stack([self.remembered, direction])
 
-    def climb(self, v, units, beta, share=1):
+    def climb(
+        self, v: np.ndarray, units: Units, beta: float, share: int = 1
+    ) -> LocalMaxima:
         """Return distinct local maxima of the prices of a dual point.
 
         Parameters

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..architectures.units import Units
+from ..architectures import Architecture, Units
+from ..programs.losses import Loss
 from .descent import Objective, minimised
 
 __all__ = ["RoughPath", "RoughUnits"]
@@ -72,13 +73,22 @@ class RoughPath:
         Where a path ended that is to be gone on with.
     """
 
-    def __init__(self, architecture, X, loss, *, n_units, random_state, last=None):
+    def __init__(
+        self,
+        architecture: Architecture,
+        X: np.ndarray,
+        loss: Loss,
+        *,
+        n_units: int,
+        random_state: np.random.RandomState,
+        last: RoughUnits | None = None,
+    ) -> None:
         self.architecture, self.X, self.loss = architecture, X, loss
         self.n_units, self.last = n_units, last
         self.random_state = random_state if last is None else last.random_state
         self._at_zero = float(loss.value(np.zeros_like(loss.y)))
 
-    def follow(self, beta):
+    def follow(self, beta: float) -> RoughUnits:
         """Descend at the next penalty.
 
         Parameters

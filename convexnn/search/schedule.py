@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ..architectures.rectifiers import parabolic, rounded
+from ..architectures import Architecture
+from ..architectures.rectifiers import Rectifier, parabolic, rounded
 from .climbing import PLAIN, SMOOTHED
 
 __all__ = ["COARSE", "Climb", "Schedule", "Stages", "schedule_of"]
@@ -25,7 +26,7 @@ class Stages:
         Relative decrease per step below which one ends.
     """
 
-    widths: tuple
+    widths: tuple[tuple[float, int], ...]
     least: float = 0.0
 
 
@@ -49,7 +50,7 @@ class Climb:
     """
 
     start: str
-    ways: tuple
+    ways: tuple[tuple[Rectifier, tuple[tuple[float, float], ...], int], ...]
     share: float = 1.0
     is_white: bool = False
 
@@ -115,13 +116,13 @@ class Schedule:
         Whether a gap is confirmed by a fresh random start before it is believed.
     """
 
-    begin: tuple
-    again: tuple
+    begin: tuple[Stages, ...]
+    again: tuple[Stages, ...]
     stages: Stages
-    warm: tuple = ()
+    warm: tuple[Stages, ...] = ()
     fine: Stages | None = None
     last: Stages | None = None
-    widths: tuple | None = None
+    widths: tuple[int, ...] | None = None
     n_rough: int = 100
     most_rounds: int = 60
     patience: int = 5
@@ -129,7 +130,7 @@ class Schedule:
     counts_bound: bool = True
     narrow_gap: float = 0.02
     n_starts: int = 256
-    climbs: tuple = ()
+    climbs: tuple[Climb, ...] = ()
     n_kept: int = 512
     n_exact: int = 100
     n_entering: int = 200
@@ -228,7 +229,7 @@ DEEP = Schedule(
 )
 
 
-def schedule_of(architecture, tol):
+def schedule_of(architecture: Architecture, tol: float) -> Schedule:
     """Return the schedule of a search to some relative gap."""
     if architecture.degree > 1:
         return DEEP

@@ -16,7 +16,7 @@ _WIDEST_FIRST = 400
 _MANY = 0.1
 
 
-def first_width(price_at_zero, beta, n):
+def first_width(price_at_zero: float, beta: float, n: int) -> int:
     """Return the number of units to begin with: more for smaller penalties.
 
     Parameters
@@ -33,7 +33,9 @@ def first_width(price_at_zero, beta, n):
     return max(min(width, 2 * n), 1)
 
 
-def wider_widths(price_at_zero, beta, n, first, most=None):
+def wider_widths(
+    price_at_zero: float, beta: float, n: int, first: int, most: int | None = None
+) -> list[int]:
     """Return the widths of further starts, in ascending order.
 
     Networks that are narrow for their penalty end in poor local minima, and units that

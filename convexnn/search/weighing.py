@@ -5,12 +5,21 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import minimize
 
+from ..architectures import Architecture, Units
+from ..programs.losses import Loss
 from ..solvers.time_limit import is_out_of_time
 
 __all__ = ["weighed"]
 
 
-def weighed(architecture, X, loss, beta, units, n_known):
+def weighed(
+    architecture: Architecture,
+    X: np.ndarray,
+    loss: Loss,
+    beta: float,
+    units: Units,
+    n_known: int,
+) -> Units:
     """Return units with the best factors >= 0, those of factor 0 left out.
 
     Minimises ``L(sum_k t_k phi(X; z_k) a_k') + beta sum_k t_k norm_k`` over t >= 0.

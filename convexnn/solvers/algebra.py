@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.linalg.blas import dsyrk
@@ -16,14 +18,16 @@ __all__ = [
 ]
 
 
-def add_gram(matrix, factor, *, transposed=False):
+def add_gram(
+    matrix: np.ndarray, factor: np.ndarray, *, transposed: bool = False
+) -> np.ndarray:
     """Add ``factor @ factor.T``, or the other way round, to the lower triangle."""
     return dsyrk(
         1.0, factor, beta=1.0, c=matrix, trans=transposed, lower=1, overwrite_c=1
     )
 
 
-def solve_positive(matrix, vector):
+def solve_positive(matrix: np.ndarray, vector: np.ndarray) -> np.ndarray:
     """Solve a positive definite system, given by its lower triangle; it is overwritten.
 
     Raises
@@ -37,7 +41,7 @@ def solve_positive(matrix, vector):
     return cho_solve(factor, vector, check_finite=False)
 
 
-def lower_root(matrix, shifts=(0.0,)):
+def lower_root(matrix: np.ndarray, shifts: Sequence[float] = (0.0,)) -> np.ndarray:
     """Return L of a matrix L L', its diagonal raised where rounding asks for it.
 
     Parameters
@@ -63,7 +67,7 @@ def lower_root(matrix, shifts=(0.0,)):
     raise LinAlgError("the Newton system is not positive definite")
 
 
-def inverse_roots(matrices, shifts=(0.0,)):
+def inverse_roots(matrices: np.ndarray, shifts: Sequence[float] = (0.0,)) -> np.ndarray:
     """Return the inverses of the roots L of symmetric matrices L L', (k, r, r)."""
     inverses = np.empty_like(matrices)
     for matrix, into in zip(matrices, inverses, strict=True):
@@ -72,7 +76,13 @@ def inverse_roots(matrices, shifts=(0.0,)):
     return inverses
 
 
-def conjugate_gradients(times, right, *, residual, max_products):
+def conjugate_gradients(
+    times: Callable[[np.ndarray], np.ndarray],
+    right: np.ndarray,
+    *,
+    residual: float,
+    max_products: int,
+) -> tuple[np.ndarray, bool]:
     """Solve ``times(step) = right`` approximately, for a positive definite map.
 
     Parameters

@@ -9,11 +9,15 @@ are n others.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from scipy.linalg import cho_solve
 from scipy.linalg.blas import dsymv, dsyr2
 
-from ..programs.program import row_chunks
+from ..programs.losses import SquaredLoss
+from ..programs.program import ConvexProgram, row_chunks
 from .algebra import add_gram, inverse_roots, lower_root
 
 __all__ = ["BarrierSystem", "ConeMaps"]
@@ -39,7 +43,7 @@ class ConeMaps:
         With cones, one output, and at most one coupled family, over whole units.
     """
 
-    def __init__(self, program):
+    def __init__(self, program: ConvexProgram) -> None:
         X = program.X
         self.n_samples = len(X)
         self.counted = X.any(axis=1)
@@ -60,7 +64,7 @@ class ConeMaps:
     def _turned(self, array):
         return np.ascontiguousarray(array[self.counted].T, dtype=float)
 
-    def forward(self, W):
+    def forward(self, W: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
         """Return the slacks of all families, and the output."""
         values = W.reshape(-1, W.shape[2]) @ self.columns
         values = values.reshape(*W.shape[:2], -1)
@@ -73,19 +77,23 @@ class ConeMaps:
         values *= self.sides[0]
         return [values, *coupled], output
 
-    def pull_back(self, multipliers=None, v=None):
+    def pull_back(
+        self,
+        multipliers: Sequence[np.ndarray] | None = None,
+        v: np.ndarray | None = None,
+    ) -> np.ndarray:
         """Return the adjoint of `forward`, of the shape of the variable."""
         first, *others = multipliers or (None,)
-        inner = 0.0 if v is None else self.outer * v[self.counted]
+        inner: Any = 0.0 if v is None else self.outer * v[self.counted]
         for side, each in zip(self.sides[1:], others, strict=False):
             inner = inner + side * each
-        pulled = 0.0 if first is None else self.sides[0] * first
+        pulled: Any = 0.0 if first is None else self.sides[0] * first
         if np.ndim(inner):
             inner = inner[:, None]
             pulled = pulled + (inner if self.factors is None else self.factors * inner)
         return (pulled.reshape(-1, len(self.rows)) @ self.rows).reshape(self.shape)
 
-    def spread(self, values):
+    def spread(self, values: np.ndarray) -> np.ndarray:
         """Return values of the counted rows with zeros for the others."""
         everything = np.zeros((self.n_samples, *values.shape[1:]))
         everything[self.counted] = values
@@ -109,7 +117,7 @@ class BarrierSystem:
         The first raise of the diagonal that factorisations try.
     """
 
-    def __init__(self, maps, loss, least_shift):
+    def __init__(self, maps: ConeMaps, loss: SquaredLoss, least_shift: float) -> None:
         self.shifts = [shift for shift in _SHIFTS if shift >= least_shift]
         self.maps, self.loss = maps, loss
         self._root = np.sqrt(loss.weights)
@@ -118,7 +126,7 @@ class BarrierSystem:
         size = int(np.prod(maps.shape))
         self._gram = self._whole_gram() if size <= len(self._root) else None
 
-    def factorise(self, blocks, weights):
+    def factorise(self, blocks: np.ndarray, weights: list[np.ndarray]) -> None:
         """Factorise for Hessians of the norms and weights of the cones' rows.
 
         Parameters
@@ -143,7 +151,7 @@ class BarrierSystem:
                 self._inverse[part] = inverse_roots(hessians[part], self.shifts)
                 scaled = self._scaled(self._inverse[part], rows, part)
                 matrix = add_gram(matrix, scaled.T)
-        if matrix is None:
+        if self._gram is not None:
             matrix = self._gram.copy()
             for b, hessian in enumerate(hessians):
                 at = slice(b * m * d, (b + 1) * m * d)
@@ -223,7 +231,7 @@ class BarrierSystem:
         matrix[np.diag_indices_from(matrix)] += 1.0
         return matrix
 
-    def solve(self, R):
+    def solve(self, R: np.ndarray) -> np.ndarray:
         """Solve for the right-hand side R of the shape of the variable."""
         maps, loss = self.maps, self.loss
         if self._gram is not None:

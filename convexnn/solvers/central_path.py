@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
+from ..programs.losses import SquaredLoss
+from ..programs.program import ConvexProgram
 from .barrier_system import BarrierSystem, ConeMaps
 
 __all__ = ["CentralPath", "PathPoint"]
@@ -53,7 +56,7 @@ class PathPoint:
     """An iterate in the program's shapes, and its relative gap."""
 
     U: np.ndarray
-    multipliers: tuple
+    multipliers: tuple[np.ndarray, ...]
     gap: float
 
 
@@ -75,7 +78,13 @@ class CentralPath:
         Where to begin; zero by default.
     """
 
-    def __init__(self, program, tol, least_shift, start=None):
+    def __init__(
+        self,
+        program: ConvexProgram,
+        tol: float,
+        least_shift: float,
+        start: np.ndarray | None = None,
+    ) -> None:
         self.tol = tol
         self.program, self.loss, self.beta = program, program.loss, program.beta
         self.maps = maps = ConeMaps(program)
@@ -102,7 +111,7 @@ class CentralPath:
         norms = np.linalg.norm(self.W, axis=2)
         root = self.mu + np.hypot(self.mu, self.beta * norms)
         self.Z = self.beta**2 / root[..., None] * self.W
-        self.system = BarrierSystem(maps, self.loss, least_shift)
+        self.system = BarrierSystem(maps, cast(SquaredLoss, self.loss), least_shift)
         self.gap, self.primal = np.inf, 0.0
         self._evaluate()
 
@@ -156,7 +165,7 @@ class CentralPath:
             )
         ]
 
-    def copy_point(self):
+    def copy_point(self) -> PathPoint:
         """Return U, the multipliers of all rows, and the gap."""
         multipliers = tuple(
             self.maps.spread(each.reshape(-1, each.shape[-1]).T)
@@ -167,7 +176,7 @@ class CentralPath:
     def _flat(self, W):
         return W.reshape(-1, W.shape[2])
 
-    def relative_gap(self):
+    def relative_gap(self) -> float:
         """Return the gap of the iterate, infinite while a slack is wrong."""
         error = max(np.abs(each).max(initial=0.0) for each in self.errors)
         if error > _ROUNDING * self.slacks[0].max():
@@ -180,7 +189,7 @@ class CentralPath:
         self.gap = (primal - self.loss.bound(self.theta, self.beta, price)) / primal
         return self.gap
 
-    def advance(self):
+    def advance(self) -> None:
         """Take one step: predictor, corrector, correctors of single products."""
         self._factorise()
         complementarity = self._complementarity((0.0, 0.0), None)

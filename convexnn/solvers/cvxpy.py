@@ -7,6 +7,7 @@ everything the other backends rely on.
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import cvxpy
 import numpy as np
@@ -16,17 +17,27 @@ from ..programs.losses import (
     HingeLoss,
     HuberLoss,
     LogisticLoss,
+    Loss,
     MultinomialLoss,
     SquaredHingeLoss,
     SquaredLoss,
 )
+from ..programs.program import ConvexProgram
 from .solution import Solution, SolverError
 from .time_limit import OUT_OF_TIME, is_out_of_time, seconds_left
 
 __all__ = ["express_loss", "maximise_margin", "run", "solve"]
 
 
-def solve(program, *, tol, max_iter, start=None, verbose=0, options=None):
+def solve(
+    program: ConvexProgram,
+    *,
+    tol: float,
+    max_iter: int,
+    start: np.ndarray | None = None,
+    verbose: int = 0,
+    options: dict[str, Any] | None = None,
+) -> Solution:
     """Hand a program to cvxpy.
 
     Parameters
@@ -81,7 +92,7 @@ def solve(program, *, tol, max_iter, start=None, verbose=0, options=None):
     return Solution(terms.point(), n_iter, status, terms.multipliers())
 
 
-def maximise_margin(program):
+def maximise_margin(program: ConvexProgram) -> tuple[Solution, np.ndarray]:
     """Maximise the smallest margin over sums of norms of at most 1, by Clarabel.
 
     This is the program of :mod:`convexnn.training.max_margin` after a change of scale,
@@ -114,7 +125,13 @@ def maximise_margin(program):
     return solution, np.maximum(separated.dual_value, 0)
 
 
-def run(problem, variable, *, solver="CLARABEL", **options):
+def run(
+    problem: cvxpy.Problem,
+    variable: cvxpy.Variable,
+    *,
+    solver: str = "CLARABEL",
+    **options: Any,
+) -> tuple[int, str]:
     """Solve a problem of cvxpy and see to it that there is a point.
 
     Parameters
@@ -168,7 +185,7 @@ def run(problem, variable, *, solver="CLARABEL", **options):
     return n_iter, OUT_OF_TIME if is_late else problem.status
 
 
-def express_loss(loss, output):
+def express_loss(loss: Loss, output: cvxpy.Expression) -> cvxpy.Expression:
     """Return a loss of an output, whose intercept is part of it, as cvxpy knows it."""
     if isinstance(loss, SquaredLoss):
         roots = np.sqrt(_beside(loss.weights, loss.y))

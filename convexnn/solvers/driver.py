@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from operator import itemgetter
+from typing import Any
 
 import numpy as np
 
 from ..programs.certificate import Certificate, certify
+from ..programs.program import ConvexProgram
 from ..programs.row_space import in_row_space
 from .history import Clock, History
+from .registry import Backend
 from .solution import SolverError
 from .time_limit import OUT_OF_TIME, is_out_of_time
 from .working_set import iterate_working_sets
@@ -48,8 +51,15 @@ class CertifiedPoint:
 
 @in_row_space
 def solve_program(
-    program, backend, *, tol, max_iter, start=None, options=None, verbose=0
-):
+    program: ConvexProgram,
+    backend: Backend,
+    *,
+    tol: float,
+    max_iter: int,
+    start: np.ndarray | None = None,
+    options: dict[str, Any] | None = None,
+    verbose: int = 0,
+) -> CertifiedPoint:
     """Solve a program over given cells to a relative duality gap.
 
     Parameters
@@ -108,13 +118,15 @@ def solve_program(
     return CertifiedPoint(U, certificate, n_iter, status, clock.history())
 
 
-def n_used(program, U):
+def n_used(program: ConvexProgram, U: np.ndarray) -> int:
     """Return the number of units of a point."""
     units, V = program.factored(U)
     return int(np.count_nonzero(units.sizes(V)))
 
 
-def prune(program, U, certificate, tol):
+def prune(
+    program: ConvexProgram, U: np.ndarray, certificate: Certificate, tol: float
+) -> tuple[np.ndarray, Certificate]:
     """Zero the smallest units while the objective hardly grows.
 
     Solvers leave dust in units that are zero at the optimum. The objective may grow
@@ -142,7 +154,13 @@ def prune(program, U, certificate, tol):
     return U, replace(certificate, primal=program.network_objective(U))
 
 
-def cap_width(program, point, backend, max_neurons, **settings):
+def cap_width(
+    program: ConvexProgram,
+    point: CertifiedPoint,
+    backend: Backend,
+    max_neurons: int,
+    **settings: Any,
+) -> CertifiedPoint:
     """Train the largest units of a point again, without the others.
 
     Parameters

@@ -23,9 +23,12 @@ blocks, and one factorisation of size min(n, d * n_groups).
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy.linalg import LinAlgError
 
+from ..programs.program import ConvexProgram
 from .central_path import CentralPath
 from .quadratic_models import by_quadratic_models
 from .solution import Solution
@@ -45,7 +48,15 @@ _POOR, _LARGER = 1e-5, 1e-14
 
 
 @by_quadratic_models
-def solve(program, *, tol, max_iter, start=None, verbose=0, options=None):
+def solve(
+    program: ConvexProgram,
+    *,
+    tol: float,
+    max_iter: int,
+    start: np.ndarray | None = None,
+    verbose: int = 0,
+    options: dict[str, Any] | None = None,
+) -> Solution:
     """Follow the central path of a program (three-layer paper, eq. 12, for blocks).
 
     Parameters

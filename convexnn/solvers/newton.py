@@ -23,9 +23,12 @@ for solving large-scale sparse group Lasso problems", Mathematical Programming 2
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy.linalg import LinAlgError
 
+from ..programs.program import ConvexProgram
 from ..programs.row_space import in_row_space
 from .newton_system import newton_system
 from .proximal import proximal_map
@@ -54,7 +57,15 @@ _PATIENCE = 40
 
 @in_row_space
 @by_quadratic_models
-def solve(program, *, tol, max_iter, start=None, verbose=0, options=None):
+def solve(
+    program: ConvexProgram,
+    *,
+    tol: float,
+    max_iter: int,
+    start: np.ndarray | None = None,
+    verbose: int = 0,
+    options: dict[str, Any] | None = None,
+) -> Solution:
     """Minimise a program by proximal-point and semismooth Newton steps.
 
     Parameters
@@ -79,13 +90,13 @@ def solve(program, *, tol, max_iter, start=None, verbose=0, options=None):
         The point of the smallest gap, with the multipliers of the cones.
     """
     iterate = _Iterate(program, start)
-    best, best_gap, waited, status = None, np.inf, 0, "iteration limit"
+    best, best_gap, waited, status = iterate.current, np.inf, 0, "iteration limit"
     for n_iter in range(1, max_iter + 1):
         gap = iterate.relative_gap(tol)
         if verbose > 1:
             print(f"  newton {n_iter}: gap {gap:.2e}, sigma {iterate.sigma:.1e}")
         waited = 0 if gap < best_gap else waited + 1
-        if gap < best_gap or best is None:
+        if gap < best_gap:
             best, best_gap = iterate.current, gap
         if gap <= tol:
             status = "tolerance reached"

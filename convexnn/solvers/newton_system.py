@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..programs.program import ConvexProgram
 from .algebra import add_gram, conjugate_gradients, solve_positive
+from .proximal import ProximalPoint
 from .singular_values import NuclearNormSystem
 
 __all__ = ["NewtonSystem", "newton_system"]
@@ -39,7 +41,7 @@ class NewtonSystem:
         Program of the groups.
     """
 
-    def __init__(self, program):
+    def __init__(self, program: ConvexProgram) -> None:
         root = np.sqrt(program.loss.weights)
         self.program = program
         self.X = program.spread(root)[:, None] * program.X
@@ -48,7 +50,7 @@ class NewtonSystem:
         # From this sigma on conjugate gradients have been seen to take too long.
         self._hard = np.inf
 
-    def solve(self, point, sigma):
+    def solve(self, point: ProximalPoint, sigma: float) -> np.ndarray:
         """Return the Newton step at a proximal point.
 
         Parameters
@@ -167,7 +169,7 @@ class NewtonSystem:
         return matrix
 
 
-def newton_system(program):
+def newton_system(program: ConvexProgram) -> NewtonSystem | NuclearNormSystem:
     """Return what solves the systems of a program: see :class:`NewtonSystem`."""
     is_nuclear = "nuclear_norms" in program.features
     return (NuclearNormSystem if is_nuclear else NewtonSystem)(program)

@@ -16,11 +16,14 @@ around this backend prices them and brings them back where they are needed.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import osqp
 from scipy import sparse
 
 from ..programs.certificate import ProjectionCache, certify
+from ..programs.program import ConvexProgram
 from .quadratic_models import by_quadratic_models
 from .solution import Solution, SolverError
 from .time_limit import OUT_OF_TIME, is_out_of_time
@@ -47,7 +50,15 @@ _NEGLIGIBLE = 1e-7
 
 
 @by_quadratic_models
-def solve(program, *, tol, max_iter, start=None, verbose=0, options=None):
+def solve(
+    program: ConvexProgram,
+    *,
+    tol: float,
+    max_iter: int,
+    start: np.ndarray | None = None,
+    verbose: int = 0,
+    options: dict[str, Any] | None = None,
+) -> Solution:
     """Minimise a program by a sequence of quadratic programs.
 
     Parameters

@@ -8,7 +8,9 @@ solution minimises the program as it is (proximal Newton steps; Lee, Sun and Sau
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import wraps
+from typing import TypeVar, cast
 
 import numpy as np
 
@@ -33,8 +35,10 @@ _PATIENCE = 3
 #: Lengths tried along a line, at most.
 _TRIALS = 30
 
+Solver = TypeVar("Solver", bound=Callable)
 
-def by_quadratic_models(solve):
+
+def by_quadratic_models(solve: Solver) -> Solver:
     """Make a solver of programs under squared loss one for every loss.
 
     Parameters
@@ -65,7 +69,7 @@ def by_quadratic_models(solve):
                 break
         return Solution(run.U, run.n_iter, status, run.multipliers)
 
-    return solve_any
+    return cast(Solver, solve_any)
 
 
 class _Run:

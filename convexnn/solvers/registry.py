@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.util import find_spec
+from typing import Any
 
 from ..programs.program import FEATURES
+from .solution import Solve
 
 __all__ = [
     "Backend",
@@ -56,18 +58,18 @@ class Backend:
     """
 
     name: str
-    solve: Callable | str
-    features: frozenset = frozenset()
-    needs: frozenset = frozenset()
-    requires: tuple = ()
-    options: frozenset | None = frozenset()
+    solve: Solve | str
+    features: frozenset[str] = frozenset()
+    needs: frozenset[str] = frozenset()
+    requires: tuple[str, ...] = ()
+    options: frozenset[str] | None = frozenset()
     uses_working_set: bool = False
     search: Callable | str | None = None
-    searches: frozenset = frozenset()
-    by_gradients: frozenset = frozenset()
+    searches: frozenset[str] = frozenset()
+    by_gradients: frozenset[str] = frozenset()
     is_default: bool = False
 
-    def can(self, features, *, is_listed=False):
+    def can(self, features: Iterable[str], *, is_listed: bool = False) -> bool:
         """Return whether it can train networks of programs with these features.
 
         Over listed cells what it can search for does not count.
@@ -80,15 +82,15 @@ class Backend:
         return (self.features,) if is_listed else (self.features, self.searches)
 
     @property
-    def is_installed(self):
+    def is_installed(self) -> bool:
         """Whether every required module can be found (without importing it)."""
         return all(find_spec(module) is not None for module in self.requires)
 
-    def load(self):
+    def load(self) -> Solve:
         """Return the solve function, importing it if need be."""
         return _imported(self.solve)
 
-    def load_search(self):
+    def load_search(self) -> Callable:
         """Return the search function, importing it if need be."""
         return _imported(self.search)
 
@@ -105,19 +107,19 @@ _BACKENDS: dict[str, Backend] = {}
 
 
 def register_backend(
-    name,
-    solve,
+    name: str,
+    solve: Solve | str,
     *,
-    features=("cones",),
-    needs=(),
-    requires=(),
-    options=(),
-    uses_working_set=False,
-    search=None,
-    searches=(),
-    by_gradients=(),
-    is_first=False,
-):
+    features: Iterable[str] = ("cones",),
+    needs: Iterable[str] = (),
+    requires: Iterable[str] = (),
+    options: Iterable[str] | None = (),
+    uses_working_set: bool = False,
+    search: Callable | str | None = None,
+    searches: Iterable[str] = (),
+    by_gradients: Iterable[str] = (),
+    is_first: bool = False,
+) -> None:
     """Add a backend to the table, or replace the one of that name.
 
     Parameters
@@ -168,7 +170,7 @@ def register_backend(
         raise ValueError(
             f"name must be a non-empty string other than 'auto', got {name!r}."
         )
-    sets = {
+    sets: dict[str, Any] = {
         "features": frozenset(features),
         "needs": frozenset(needs),
         "searches": frozenset(searches),
@@ -196,7 +198,7 @@ def register_backend(
         _BACKENDS.update({key: others[key] for key in others if key != name})
 
 
-def available_backends(features=()):
+def available_backends(features: Iterable[str] = ()) -> list[str]:
     """Return the names of the installed backends for some features, best first.
 
     Examples
@@ -217,14 +219,14 @@ def _usable(table, features, is_listed):
 
 
 def select_backend(
-    name,
-    features=(),
-    options=(),
+    name: str,
+    features: Iterable[str] = (),
+    options: Iterable[str] = (),
     *,
-    subject=None,
-    is_listed=False,
-    by_gradients=False,
-):
+    subject: str | None = None,
+    is_listed: bool = False,
+    by_gradients: bool = False,
+) -> Backend:
     """Return the backend of that name after checking that it can be used.
 
     Parameters
@@ -272,7 +274,7 @@ def select_backend(
     backend = select(table, name, features, subject=subject, is_listed=is_listed)
     unknown = set() if backend.options is None else set(options) - backend.options
     if unknown:
-        known = ", ".join(sorted(backend.options)) or "none"
+        known = ", ".join(sorted(backend.options or ())) or "none"
         raise ValueError(
             f"solver_options has {sorted(unknown)}, unknown to "
             f"solver={backend.name!r}. Allowed: {known}."
@@ -280,7 +282,15 @@ def select_backend(
     return backend
 
 
-def select(table, name, features, *, subject, words=FEATURES, is_listed=False):
+def select(
+    table: dict[str, Backend],
+    name: str,
+    features: frozenset[str],
+    *,
+    subject: str,
+    words: dict[str, str] = FEATURES,
+    is_listed: bool = False,
+) -> Backend:
     """Return a backend of a table: that of a name, or the first with some features.
 
     Parameters
@@ -315,8 +325,8 @@ def select(table, name, features, *, subject, words=FEATURES, is_listed=False):
     if backend is None:
         raise ValueError(f"solver={name!r} is not a known backend. {allowed}.")
     if not backend.can(features, is_listed=is_listed):
-        missing = (features - each for each in backend._able(is_listed))
-        lacking = [words[each] for each in sorted(min(missing, key=len))]
+        missing = min((features - each for each in backend._able(is_listed)), key=len)
+        lacking = [words[each] for each in sorted(missing)]
         absent = sorted(backend.needs - features)
         lacking += [f"programs without {words[each]}" for each in absent]
         where = " over listed cells" if is_listed and backend.search else ""
@@ -324,9 +334,9 @@ def select(table, name, features, *, subject, words=FEATURES, is_listed=False):
             f"solver={name!r} cannot express {' and '.join(lacking)}{where}. {allowed}."
         )
     if not backend.is_installed:
-        missing = ", ".join(m for m in backend.requires if find_spec(m) is None)
+        modules = ", ".join(m for m in backend.requires if find_spec(m) is None)
         raise ValueError(
-            f"solver={name!r} needs {missing}, which is not installed. {allowed}."
+            f"solver={name!r} needs {modules}, which is not installed. {allowed}."
         )
     return replace(backend, is_default=name == "auto")
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
 
-__all__ = ["Solution", "SolverError"]
+from ..programs.program import ConvexProgram
+
+__all__ = ["Solution", "Solve", "SolverError"]
 
 
 class SolverError(RuntimeError):
@@ -34,4 +37,20 @@ class Solution:
     U: np.ndarray
     n_iter: int
     status: str = ""
-    multipliers: tuple | None = field(default=None, repr=False)
+    multipliers: tuple[np.ndarray, ...] | None = field(default=None, repr=False)
+
+
+class Solve(Protocol):
+    """A backend as a function."""
+
+    def __call__(
+        self,
+        program: ConvexProgram,
+        *,
+        tol: float,
+        max_iter: int,
+        start: np.ndarray | None,
+        verbose: int,
+        options: dict[str, Any] | None,
+    ) -> Solution:
+        """Solve a program, from a start where that helps."""

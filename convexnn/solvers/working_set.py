@@ -7,9 +7,13 @@ most doubles per round.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 import numpy as np
 
-from ..programs.certificate import ProjectionCache, certify, price_groups
+from ..programs.certificate import Certificate, ProjectionCache, certify, price_groups
+from ..programs.program import ConvexProgram
+from .solution import Solution
 
 __all__ = ["iterate_working_sets"]
 
@@ -17,7 +21,13 @@ __all__ = ["iterate_working_sets"]
 _LEAST = 64
 
 
-def iterate_working_sets(program, solve, *, tol, start):
+def iterate_working_sets(
+    program: ConvexProgram,
+    solve: Callable[[ConvexProgram, float, np.ndarray], Solution],
+    *,
+    tol: float,
+    start: np.ndarray | None,
+) -> Iterator[tuple[np.ndarray, Certificate, Solution]]:
     """Yield certified points of a program until no group violates its bound.
 
     Parameters

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 from threadpoolctl import threadpool_limits
 
@@ -27,17 +28,17 @@ _ACCURACY, _MOST_STEPS = 1e-7, 200
 
 
 def certify(
-    weights,
-    X,
-    y,
+    weights: object,
+    X: ArrayLike,
+    y: ArrayLike,
     *,
-    beta,
-    intercept=None,
-    cells="search",
-    n_cells=50,
-    sample_weight=None,
-    random_state=None,
-):
+    beta: float,
+    intercept: float | None = None,
+    cells: str = "search",
+    n_cells: int = 50,
+    sample_weight: ArrayLike | None = None,
+    random_state: int | np.random.RandomState | None = None,
+) -> Certificate:
     r"""Bound how far a trained network can be from the optimum of its problem.
 
     The network's objective is that of :class:`~convexnn.ThreeLayerConvexRegressor`, or

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import check_array, check_random_state
 
+from ..networks.network import Network
+from ..programs.certificate import Certificate
 from ..solvers.time_limit import is_out_of_time
+from .trainer import Trained, Trainer
 
 __all__ = ["NetworkPath", "choose_betas", "seed_of", "trace"]
 
@@ -47,29 +52,29 @@ class NetworkPath:
     """
 
     betas: np.ndarray
-    networks: tuple
-    certificates: tuple
+    networks: tuple[Network, ...]
+    certificates: tuple[Certificate, ...]
     gaps: np.ndarray
     seconds: np.ndarray
     tol: float
     n_features: int | None = None
 
     @property
-    def objectives(self):
+    def objectives(self) -> np.ndarray:
         """Objectives of the networks, of shape (n_betas,)."""
         return np.array([certificate.primal for certificate in self.certificates])
 
     @property
-    def n_neurons(self):
+    def n_neurons(self) -> np.ndarray:
         """Numbers of hidden units, filters or sub-networks, of shape (n_betas,)."""
         return np.array([network.n_neurons for network in self.networks])
 
     @property
-    def is_estimate(self):
+    def is_estimate(self) -> bool:
         """Whether the gaps are estimates, because the bounds rest on local pricing."""
         return any(certificate.is_estimate for certificate in self.certificates)
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """Return the outputs of all networks.
 
         Parameters
@@ -87,16 +92,23 @@ class NetworkPath:
         ValueError
             If X is not as described.
         """
-        X = check_array(X, dtype=[np.float64, np.float32], input_name="X")
-        if self.n_features not in (None, X.shape[1]):
+        inputs = check_array(X, dtype=[np.float64, np.float32], input_name="X")
+        if self.n_features not in (None, inputs.shape[1]):
             raise ValueError(
                 f"X must have the {self.n_features} features of the path, got "
-                f"{X.shape[1]}."
+                f"{inputs.shape[1]}."
             )
-        return np.stack([network.predict(X) for network in self.networks], axis=-1)
+        return np.stack([network.predict(inputs) for network in self.networks], axis=-1)
 
 
-def trace(trainer, betas, *, is_warm=True, previous=None, may_stop=False):
+def trace(
+    trainer: Trainer,
+    betas: Sequence[float] | np.ndarray,
+    *,
+    is_warm: bool = True,
+    previous: Trained | None = None,
+    may_stop: bool = False,
+) -> tuple[NetworkPath, Trained | None]:
     """Return the path of a trainer, each network started from the one before.
 
     With it comes what was trained last, for `previous` of a path that goes on. A path
@@ -124,14 +136,16 @@ def trace(trainer, betas, *, is_warm=True, previous=None, may_stop=False):
     return path, previous
 
 
-def seed_of(random_state):
+def seed_of(random_state: int | np.random.RandomState | None) -> int:
     """Return an integer that every penalty can start from; an integer is its own."""
     if isinstance(random_state, Integral):
         return int(random_state)
     return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
 
 
-def choose_betas(trainer, betas, beta_min_ratio):
+def choose_betas(
+    trainer: Trainer, betas: int | ArrayLike, beta_min_ratio: float
+) -> np.ndarray:
     """Return penalties in descending order: the given ones, or so many below beta_max.
 
     Parameters

@@ -6,8 +6,10 @@ the estimators, the path and the cross-validation all go it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
+from typing import Any
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -21,14 +23,14 @@ from ..checks import (
     check_penalty,
 )
 from ..data.samples import Samples, beyond_rounding, without_last_digits
-from ..networks.network import ReLUNetwork
+from ..networks.network import Network
 from ..programs.certificate import Certificate, price_groups
 from ..programs.losses import LOSSES
 from ..programs.program import lengths_of, pool
 from ..programs.row_space import row_space
 from ..search.active_set import Known
 from ..search.capping import capped
-from ..search.rough_path import RoughPath
+from ..search.rough_path import RoughPath, RoughUnits
 from ..search.schedule import schedule_of
 from ..solvers import Backend, select_backend, solve_program
 from ..solvers.driver import cap_width, n_used
@@ -58,7 +60,7 @@ class Trained:
 
     Attributes
     ----------
-    network : ReLUNetwork
+    network : Network
         The network.
     certificate : Certificate
         Its objective, the dual bound, and what that holds over.
@@ -79,7 +81,7 @@ class Trained:
         What training with another penalty can begin with, None if there is nothing.
     """
 
-    network: ReLUNetwork
+    network: Network
     certificate: Certificate
     history: History
     beta_max: float
@@ -96,14 +98,14 @@ class RoughNetwork:
 
     Attributes
     ----------
-    network : ReLUNetwork
+    network : Network
         The network.
     objective : float
         Its objective, up to single precision; how far it is from the optimum is not
         known.
     """
 
-    network: ReLUNetwork
+    network: Network
     objective: float
 
 
@@ -153,20 +155,22 @@ class Trainer:
     tol: float = 1e-3
     max_iter: int = 20_000
     max_neurons: int | None = None
-    solver_options: dict | None = None
+    solver_options: dict[str, Any] | None = None
     verbose: int = 0
     random_state: int | np.random.RandomState = 0
     loss: str = "squared"
     epsilon: float | None = None
 
-    def train(self, beta, start=None, known=None):
+    def train(
+        self, beta: float, start: Network | None = None, known: Known | None = None
+    ) -> Trained:
         """Train a network.
 
         Parameters
         ----------
         beta : float
             Penalty, in the caller's units.
-        start : ReLUNetwork, default=None
+        start : Network, default=None
             Network of the same activation to start from.
         known : Known, default=None
             From another :class:`Trained` of this trainer.
@@ -206,7 +210,7 @@ class Trainer:
             known=known,
         )
 
-    def beta_max(self):
+    def beta_max(self) -> float:
         """Return the smallest beta for which the zero network is optimal.
 
         With a search it is an estimate from below; 0 for targets that are constant up
@@ -214,7 +218,9 @@ class Trainer:
         """
         return self._in_units(self._at_zero[0])
 
-    def descend(self, betas, last=None):
+    def descend(
+        self, betas: Sequence[float] | np.ndarray, last: RoughUnits | None = None
+    ) -> tuple[list[RoughNetwork], RoughUnits | None]:
         """Descend along descending penalties, without pricing and without a polish.
 
         The networks tell which penalty predicts best, not where the optimum is: see
