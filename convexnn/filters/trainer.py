@@ -34,17 +34,32 @@ from .refinement import Refined, refine_filter
 
 __all__ = ["FilterTrainer", "TrainedFilter"]
 
-#: Violation that is enough for a program whose filter is refined afterwards.
-_ROUGH = 1e-3
-
-#: Largest number of programs along directions of the data.
-_MOST_ROUNDS = 10
-
-#: Starts that have to end at the best loss, up to this share, before no more are made.
-_N_AGREEING, _AGREEMENT = 10, 1e-6
-
 #: Largest entries outside these bounds are scaled: their squares would overflow.
 _SAFE = (1e-60, 1e60)
+
+
+@dataclass(frozen=True)
+class _Numbers:
+    """Numbers of the training.
+
+    Attributes
+    ----------
+    rough : float
+        Violation that is enough for a program whose filter is refined afterwards.
+    most_rounds : int
+        Largest number of programs along directions of the data.
+    n_agreeing, agreement : int, float
+        Starts that have to end at the best loss, up to this share, before no more are
+        made.
+    """
+
+    rough: float = 1e-3
+    most_rounds: int = 10
+    n_agreeing: int = 10
+    agreement: float = 1e-6
+
+
+_TRAINING = _Numbers()
 
 
 @dataclass(frozen=True)
@@ -239,7 +254,7 @@ class FilterTrainer:
     @property
     def _accuracy(self):
         """Violation up to which programs are solved."""
-        return max(self.tol, _ROUGH) if self.refine else self.tol
+        return max(self.tol, _TRAINING.rough) if self.refine else self.tol
 
     def _attempts(self):
         """Return the attempts up to the first that needs no successor.
@@ -284,8 +299,8 @@ class FilterTrainer:
         losses = np.array([attempt.refined.loss for attempt in attempts])
         if self._is_zero_residual(losses[-1]):
             return True
-        n_agreeing = int(np.sum(losses <= losses.min() * (1 + _AGREEMENT)))
-        return self.refine and n_agreeing >= _N_AGREEING
+        n_agreeing = int(np.sum(losses <= losses.min() * (1 + _TRAINING.agreement)))
+        return self.refine and n_agreeing >= _TRAINING.n_agreeing
 
     def _is_zero_residual(self, loss):
         return 2 * loss <= self.tol**2 * float(self._labels @ self._labels)
@@ -363,7 +378,7 @@ class FilterTrainer:
         never rises): it is the convex-concave procedure.
         """
         active, n_iter, before = None, 0, np.inf
-        for _ in range(_MOST_ROUNDS):
+        for _ in range(_TRAINING.most_rounds):
             relaxed = self._solve(data_direction(self._patches, self._labels, active))
             n_iter += relaxed.point.n_iter
             reached = relaxed.program.potential(relaxed.point.w)
