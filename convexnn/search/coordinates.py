@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from ..architectures import ParallelReLU, Units
-from ..architectures.base import Architecture
+from ..architectures import Architecture, ParallelReLU, Units
 from ..architectures.rectifiers import Rectifier, Widths, parabolic
 from ..programs.losses import Loss
+from ..programs.program import heads_of
 
-__all__ = ["CurvatureCoordinates", "DigitCoordinates", "WhiteDirections"]
+__all__ = [
+    "CurvatureCoordinates",
+    "DigitCoordinates",
+    "WhiteDirections",
+    "coordinates_of",
+]
 
 #: Size of a column, as a multiple of the median, from which on descents divide by it,
 #: and size below which, relative to the largest, a column is rounding.
@@ -78,7 +84,37 @@ class WhiteDirections:
         return values, gradients / sizes - (degree * values / squares) * pulled
 
 
-class DigitCoordinates:
+def coordinates_of(
+    architecture: Architecture,
+) -> Callable[..., DigitCoordinates | CurvatureCoordinates]:
+    """Return the coordinates that descents of some units go in, a class."""
+    return DigitCoordinates if architecture.degree == 1 else CurvatureCoordinates
+
+
+class _Coordinates:
+    """Weights of a network as one vector, hidden ones first."""
+
+    #: What the vector is multiplied by for the weights of the inputs `X`, if anything.
+    scales: np.ndarray | None = None
+
+    def __init__(self, units: Units) -> None:
+        self._hidden, self._output = units.hidden.shape, units.output.shape
+
+    def parts(self, flat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return hidden and output weights of a vector."""
+        size = int(np.prod(self._hidden))
+        return flat[:size].reshape(self._hidden), flat[size:].reshape(self._output)
+
+    def heads(self, output: np.ndarray) -> np.ndarray:
+        """Return the output weights that entries of the vector stand for."""
+        return output
+
+    def pull_heads(self, output: np.ndarray, by_heads: np.ndarray) -> np.ndarray:
+        """Return derivatives by those entries from derivatives by the weights."""
+        return by_heads
+
+
+class DigitCoordinates(_Coordinates):
     """Weights for inputs of magnitude 1 with the digits of single precision.
 
     Descents are starts, and what they find is judged by the objective itself. As a
@@ -92,7 +128,7 @@ class DigitCoordinates:
     X : ndarray of shape (n, d)
         Inputs.
     loss : Loss
-        Not used.
+        What is minimised; its targets get these digits, too.
     beta : float
         Penalty.
     units : Units
@@ -111,6 +147,8 @@ class DigitCoordinates:
         *,
         is_exact: bool,
     ) -> None:
+        super().__init__(units)
+        self.loss = loss.rounded()
         # For inputs divided by their largest magnitude, weights of either layer grow by
         # its root.
         unit = float(np.abs(X).max(initial=0.0)) or 1.0
@@ -123,11 +161,9 @@ class DigitCoordinates:
             self.X = self.X.astype(np.float64)
         later = np.ones(architecture.n_later)
         self._sizes = np.concatenate([np.repeat(sizes, architecture.n_first), later])
-        self._split_at = units.hidden.size
         # The penalty is that of the weights of the inputs as they are.
         by_row = np.repeat(1 / self._sizes**2, len(units))
         self.decay = np.append(by_row, np.ones(units.output.size))
-        self.scales = None
 
     def widths_of(
         self, architecture: Architecture, X: np.ndarray, units: Units, width: float
@@ -144,23 +180,21 @@ class DigitCoordinates:
         )
         return flat.astype(np.float32).astype(np.float64)
 
-    def split(self, flat: np.ndarray, like: Units) -> Units:
-        """Return the units of a vector, of the shape of others."""
-        flat = flat / self.root
-        hidden = flat[: self._split_at].reshape(like.hidden.shape)
-        output = flat[self._split_at :].reshape(like.output.shape)
+    def split(self, flat: np.ndarray) -> Units:
+        """Return the units of a vector."""
+        hidden, output = self.parts(flat / self.root)
         return Units(hidden / self._sizes[:, None], output)
 
 
-class CurvatureCoordinates:
+class CurvatureCoordinates(_Coordinates):
     """Weights in which the curvature is even where a descent begins.
 
     To second order a hidden unit's loss is about ``b^2 |X a|^2``: with features of very
     different scales the data hold some weights and the penalty the others, and in
     coordinates in which either alone is even a quasi-Newton method is slow.
 
-    The parameters are those of :class:`DigitCoordinates`, with all that is computed in
-    double precision.
+    Output weights have norm 1, whatever the length of their entries. The parameters are
+    those of :class:`DigitCoordinates`.
     """
 
     def __init__(
@@ -173,17 +207,16 @@ class CurvatureCoordinates:
         *,
         is_exact: bool = True,
     ) -> None:
+        super().__init__(units)
         first, second = architecture.layers(units.hidden)
-        self._shape = first.shape
-        d = len(first)
-        self.beta, self.unit, self.root = beta, 1.0, 1.0
+        self._first, self.beta, self.loss = first.shape, beta, loss
         weighted = np.sqrt(loss.weights)[:, None] * X
         _, sizes, axes = np.linalg.svd(weighted, full_matrices=True)
         squares = np.zeros(len(axes))
         squares[: len(sizes)] = sizes**2
         b = np.maximum(np.abs(second), 1e-15)
         by_first = 1 / np.sqrt(np.multiply.outer(squares, b**2) + beta)
-        values = np.maximum(weighted @ first.reshape(d, -1), 0)
+        values = np.maximum(weighted @ first.reshape(len(first), -1), 0)
         by_second = 1 / np.sqrt(np.einsum("ij,ij->j", values, values) + beta)
         self._axes = axes.T
         self.X = X @ self._axes
@@ -192,9 +225,7 @@ class CurvatureCoordinates:
         scales = np.concatenate([by_first.reshape(-1), by_second])
         self.scales = np.append(scales, np.ones(units.output.size))
         self.decay = self.scales**2
-        # Output weights have norm 1, whatever their length.
         self.decay[scales.size :] = 0.0
-        self._split_at = scales.size
 
     def widths_of(
         self, architecture: Architecture, X: np.ndarray, units: Units, width: float
@@ -208,15 +239,26 @@ class CurvatureCoordinates:
         flat = np.concatenate([hidden.reshape(-1), units.output.reshape(-1)])
         return flat / self.scales
 
-    def split(self, flat: np.ndarray, like: Units) -> Units:
-        """Return the units of a vector, of the shape of others."""
-        flat = flat * self.scales
-        hidden = flat[: self._split_at].reshape(like.hidden.shape)
-        output = flat[self._split_at :].reshape(like.output.shape)
-        return Units(self._turned(self._axes, hidden), output)
+    def split(self, flat: np.ndarray) -> Units:
+        """Return the units of a vector."""
+        hidden, output = self.parts(flat * self.scales)
+        return Units(self._turned(self._axes, hidden), self.heads(output))
+
+    def heads(self, output: np.ndarray) -> np.ndarray:
+        """Return the output weights of norm 1."""
+        return heads_of(output)
+
+    def pull_heads(self, output: np.ndarray, by_heads: np.ndarray) -> np.ndarray:
+        """Return derivatives by entries of any length from those by the weights."""
+        if output.ndim == 1:
+            return np.zeros_like(output)
+        heads = heads_of(output)
+        along = np.sum(by_heads * heads, axis=1, keepdims=True)
+        lengths = np.linalg.norm(output, axis=1, keepdims=True)
+        return (by_heads - along * heads) / np.maximum(lengths, 1e-30)
 
     def _turned(self, matrix, hidden):
-        entries = self._shape[0] * self._shape[1]
+        entries = self._first[0] * self._first[1]
         first = matrix @ hidden[:entries].reshape(len(matrix), -1)
         return np.concatenate([first.reshape(entries, -1), hidden[entries:]])
 

@@ -17,7 +17,7 @@ from ..architectures import Architecture, Units
 from ..architectures.rectifiers import Widths
 from ..programs.losses import Loss, Offset, SmoothLoss
 from ..solvers.time_limit import is_out_of_time
-from .coordinates import CurvatureCoordinates, DigitCoordinates
+from .coordinates import coordinates_of
 
 __all__ = ["Objective", "descend", "minimised"]
 
@@ -52,18 +52,19 @@ class Objective:
         *,
         is_exact: bool = False,
     ) -> None:
-        self.architecture, self.loss, self.like = architecture, loss, units
-        kind = DigitCoordinates if architecture.degree == 1 else CurvatureCoordinates
-        about: tuple = architecture, X, loss, beta, units
-        self.coordinates = kind(*about, is_exact=is_exact)
+        self.architecture, self.like = architecture, units
+        about = architecture, X, loss, beta, units
+        self.coordinates = coordinates_of(architecture)(*about, is_exact=is_exact)
         self.beta, self.X = self.coordinates.beta, self.coordinates.X
         self.scales, self.decay = self.coordinates.scales, self.coordinates.decay
+        self.loss = self.coordinates.loss.smoothed(0.0)
         self.width: Widths = 0.0
         self.offset: Offset | None = None
 
     def smooth(self, X: np.ndarray, width: float) -> None:
         """Smooth the kinks, by a width relative to what enters the rectifiers."""
         about = self.architecture, X, self.like
+        self.loss = self.coordinates.loss.smoothed(width)
         self.width = self.coordinates.widths_of(*about, width) if width else 0.0
 
     @property
@@ -73,10 +74,7 @@ class Objective:
 
     def units(self, flat: np.ndarray) -> Units:
         """Return the units of a vector."""
-        units = self.coordinates.split(flat, self.like)
-        if self.architecture.degree == 1:
-            return units
-        return Units(units.hidden, units.heads)
+        return self.coordinates.split(flat)
 
     def output(self, flat: np.ndarray) -> np.ndarray:
         """Return the network's output, without intercept, in double precision."""
@@ -100,25 +98,15 @@ class Objective:
     def _linearise(self, flat):
         flat = flat if self.scales is None else flat * self.scales
         flat = flat.astype(self.X.dtype, copy=False)
-        hidden, output = self.like.hidden, self.like.output
-        hidden, output = (
-            flat[: hidden.size].reshape(hidden.shape),
-            flat[hidden.size :].reshape(output.shape),
-        )
-        if self.architecture.degree == 1:
-            return self.architecture.linearise(self.X, hidden, output, self.width)
-        heads = Units(hidden, output).heads
+        hidden, output = self.coordinates.parts(flat)
+        heads = self.coordinates.heads(output)
         z, pull = self.architecture.linearise(self.X, hidden, heads, self.width)
 
-        def pull_heads(v):
+        def pull_parts(v):
             by_hidden, by_heads = pull(v)
-            if heads.ndim == 1:
-                return by_hidden, np.zeros_like(heads)
-            along = np.sum(by_heads * heads, axis=1, keepdims=True)
-            lengths = np.linalg.norm(output, axis=1, keepdims=True)
-            return by_hidden, (by_heads - along * heads) / np.maximum(lengths, 1e-30)
+            return by_hidden, self.coordinates.pull_heads(output, by_heads)
 
-        return z, pull_heads
+        return z, pull_parts
 
     def _with_penalty(self, flat, value, pull, v):
         by_hidden, by_output = pull(v.astype(self.X.dtype, copy=False))
@@ -175,7 +163,6 @@ def descend(
     if not len(units):
         return units
     is_exact = 0 < width < _COARSE or architecture.degree > 1
-    loss = (loss.rounded() if architecture.degree == 1 else loss).smoothed(width)
     objective = Objective(architecture, X, loss, beta, units, is_exact=is_exact)
     objective.smooth(X, width)
     values = []

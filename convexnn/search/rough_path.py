@@ -86,7 +86,6 @@ class RoughPath:
         self.architecture, self.X, self.loss = architecture, X, loss
         self.n_units, self.last = n_units, last
         self.random_state = random_state if last is None else last.random_state
-        self._descended = loss.rounded().smoothed(0.0)
         self._at_zero = float(loss.value(np.zeros_like(loss.y)))
 
     def follow(self, beta: float) -> RoughUnits:
@@ -118,7 +117,7 @@ class RoughPath:
         return self.last
 
     def _descend(self, units, beta, n_steps, offset):
-        about = self.architecture, self.X, self._descended, beta
+        about = self.architecture, self.X, self.loss, beta
         objective = Objective(*about, units)
         start = objective.start
         # Squares know their best intercepts in closed form; those of other losses
