@@ -229,7 +229,9 @@ class _Sequence:
         )
         values = blocks[:, self._upper[0], self._upper[1]].reshape(-1)
         self._linear[: d * m] = (1 - damping) * program.beta * directions.T.reshape(-1)
-        self._solver.update(Px=values, Px_idx=np.arange(len(values)), q=self._linear)
+        # OSQP up to 1.1.1 takes indices of another size for ones of 32 bits.
+        places = np.arange(len(values), dtype=np.int32)
+        self._solver.update(Px=values, Px_idx=places, q=self._linear)
         result = self._solver.solve(raise_error=False)
         if result.x is None or not np.isfinite(result.x).all():
             raise SolverError(

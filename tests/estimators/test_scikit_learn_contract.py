@@ -35,7 +35,7 @@ REGRESSORS = [
     ConvexReLURegressorCV(**CHOICE, activation="gated_relu", n_cells=5),
     ThreeLayerConvexRegressor(**LOOSE | {"tol": 0.9}, **BRIEF),
     ThreeLayerConvexRegressor(2, **LOOSE, **GIVEN),
-    ThreeLayerConvexRegressorCV(n_units=2, **CHOICE, **GIVEN | {"n_cells": 3}),
+    ThreeLayerConvexRegressorCV(n_units=2, **CHOICE, **GIVEN),
 ]
 CLASSIFIERS = [
     ConvexReLUClassifier(**LOOSE | {"beta_ratio": 0.3}, **SEARCH),
