@@ -29,31 +29,50 @@ from .notices import warn_of_gaps
 
 __all__ = ["LabelChoice", "NumberChoice", "PenaltyChoice"]
 
-#: Mean errors within this share of ``sqrt(tol)`` of the smallest are a near tie:
-#: networks within `tol` of the optimum predict equally well up to about that.
-_NEAR_TIE = 0.5
 
-#: Tolerance above which near ties are not looked for any farther.
-_LOOSE = 1e-3
+@dataclass(frozen=True)
+class _Numbers:
+    """Numbers of the choice.
 
-#: Penalties that all folds are trained at before their errors are looked at, and how
-#: far above the smallest, relatively, an error has to be for a path to end.
-_STRIDE, _WORSE = 2, 0.01
+    Attributes
+    ----------
+    near_tie : float
+        Mean errors within this share of ``sqrt(tol)`` of the smallest are a near tie:
+        networks within `tol` of the optimum predict equally well up to about that.
+    loose : float
+        Tolerance above which near ties are not looked for any farther.
+    stride : int
+        Penalties that all folds are trained at before their errors are looked at.
+    worse : float
+        How far above the smallest, relatively, an error has to be for a path to end.
+    tie : float
+        Mean errors of descents that differ by less than this, relatively, are a tie,
+        which the larger penalty wins: it has the narrower network and the quicker fit.
+    falling, beyond : float
+        Where the errors of descents still fall at the end of the grid by more than the
+        first share a penalty, it is gone on with, to the second share of its smallest
+        penalty at most.
+    n_rounds, n_iterations : int
+        Most rounds of a search after descents, each of which costs about as much as
+        all folds do; and most iterations of everything else.
+    folds_share : float
+        Share of `max_seconds` that the folds may use.
+    """
 
-#: Mean errors of descents that differ by less than this, relatively, are a tie, which
-#: the larger penalty wins: it has the narrower network and the quicker fit.
-_TIE = 0.02
+    near_tie: float = 0.5
+    loose: float = 1e-3
+    stride: int = 2
+    worse: float = 0.01
+    tie: float = 0.02
+    falling: float = 0.1
+    beyond: float = 0.3
+    n_rounds: int = 3
+    n_iterations: int = 20_000
+    folds_share: float = 0.5
 
-#: Where the errors of descents still fall at the end of the grid by more than this
-#: share a penalty, it is gone on with, to a share of its smallest penalty at most.
-_FALLING, _BEYOND = 0.1, 0.3
 
-#: Most rounds of a search after descents, each of which costs about as much as all
-#: folds do; and most iterations of everything else.
-_ROUNDS, _ITERATIONS = 3, 20_000
-
-#: Share of `max_seconds` that the folds may use.
-_FOLDS_SHARE = 0.5
+#: Choices by descents with them are compared with certified ones in docs/choosing_beta.
+_CHOICE = _Numbers()
 
 
 class PenaltyChoice:
@@ -181,13 +200,13 @@ class PenaltyChoice:
         if self.max_iter is not None:
             return self.max_iter
         is_short = self._searches(backend) and not self._is_certified()
-        return _ROUNDS if is_short else _ITERATIONS
+        return _CHOICE.n_rounds if is_short else _CHOICE.n_iterations
 
     def _compare(self, folds):
         """Follow the paths of all folds and return the index of the choice."""
         is_certified = self._is_certified()
         work = partial(self._results, folds, is_certified=is_certified)
-        with time_limit(_FOLDS_SHARE * seconds_left()):
+        with time_limit(_CHOICE.folds_share * seconds_left()):
             results = self._follow(work, is_certified)
         errors, self.objective_path_ = results[:2]
         self.n_neurons_path_ = results[2].astype(int)
@@ -195,12 +214,12 @@ class PenaltyChoice:
         if is_certified:
             errors = self._settled(errors, results, work)
         self._store_errors(errors)
-        return self._chosen(errors, 0.0 if is_certified else _TIE)
+        return self._chosen(errors, 0.0 if is_certified else _CHOICE.tie)
 
     def _settled(self, errors, results, work):
         """Judge near ties by networks trained from scratch; keep and warn of gaps."""
         mean = np.nanmean(errors, axis=1)
-        share = _NEAR_TIE * np.sqrt(min(self.tol, _LOOSE))
+        share = _CHOICE.near_tie * np.sqrt(min(self.tol, _CHOICE.loose))
         near = mean <= mean.min() * (1 + share)
         if near.sum() > 1 and not is_out_of_time():
             again, _ = work(self.betas_[near], None, is_warm=False)
@@ -224,10 +243,10 @@ class PenaltyChoice:
         waits = self.patience is not None and is_grid
         ahead, results, last = self.betas_, None, None
         while len(ahead):
-            found, last = work(ahead[:_STRIDE], last)
+            found, last = work(ahead[: _CHOICE.stride], last)
             joined = found if results is None else np.concatenate([results, found], 1)
-            self._report(ahead[:_STRIDE], found)
-            results, ahead = joined, ahead[_STRIDE:]
+            self._report(ahead[: _CHOICE.stride], found)
+            results, ahead = joined, ahead[_CHOICE.stride :]
             if is_out_of_time() or (waits and self._only_rises(results[0])):
                 break
             if not len(ahead) and is_grid and not is_certified:
@@ -239,11 +258,11 @@ class PenaltyChoice:
     def _further(self, errors):
         """Return the next penalties below the grid if the errors still fall there."""
         mean = np.nanmean(errors, axis=1)
-        if len(mean) < 3 or mean[-1] > mean[:-1].min() * (1 - _FALLING):
+        if len(mean) < 3 or mean[-1] > mean[:-1].min() * (1 - _CHOICE.falling):
             return self.betas_[:0]
         step = self.betas_[-1] / self.betas_[-2]
-        further = self.betas_[-1] * step ** np.arange(1, _STRIDE + 1)
-        least = _BEYOND * self.beta_min_ratio * self.betas_[0]
+        further = self.betas_[-1] * step ** np.arange(1, _CHOICE.stride + 1)
+        least = _CHOICE.beyond * self.beta_min_ratio * self.betas_[0]
         return further[further >= least]
 
     def _report(self, betas, results):
@@ -255,7 +274,7 @@ class PenaltyChoice:
     def _only_rises(self, errors):
         """Return whether the last penalties are all worse than the best one."""
         mean = np.nanmean(errors, axis=1)
-        worse = mean > mean.min() * (1 + _WORSE)
+        worse = mean > mean.min() * (1 + _CHOICE.worse)
         return len(mean) > self.patience and bool(worse[-self.patience :].all())
 
     def _results(self, folds, betas, last, *, is_certified, is_warm=True):

@@ -52,31 +52,6 @@ _RELU = ARCHITECTURES["relu"]
 _REACHED = "tolerance reached"
 _ZERO = "the zero network is optimal"
 
-#: Rounds without progress after which a search makes the effort of tight tolerances.
-_ENOUGH = 2
-
-#: Price, as a share of beta, from which a direction is worth bringing in.
-_VIOLATED = 1 + 1e-4
-
-#: One in so many starts price the zero network where a better one is known.
-_FEWER = 4
-
-#: Tolerance of the pruning after a descent, relative to the gap, and of that at the
-#: end, relative to the tolerance.
-_PRUNED = 2e-4
-_FINISH = 0.1
-
-#: Columns times groups of a polish with several outputs, the size of its systems,
-#: in any round and after one that gained nothing.
-_FEW_DIRECTIONS, _MOST_DIRECTIONS = 300, 1500
-
-#: Local maxima that enter a network of several outputs, at most, and 1 less the cosine
-#: up to which they, or its units, are taken for the same.
-_ENTERING_HEADS, _SAME = 40, 1e-2
-
-#: Gap above which cells are so narrow that descents smooth less.
-_WIDE_GAP = 0.5
-
 #: Rounding of an objective, relative to it.
 _ROUNDING = 1e-9
 
@@ -273,13 +248,13 @@ class _Search:
     @cached_property
     def arrangement(self):
         """All cells, or None where they are too many to list."""
-        return list_arrangement(self.architecture, *self.about)
+        return list_arrangement(self.architecture, *self.about, self.schedule)
 
     # Starts -------------------------------------------------------------------------
 
     def price_zero(self):
         """Price the zero network, from fewer starts if another is better."""
-        share = 1 if self.primal >= self.at_zero else _FEWER
+        share = 1 if self.primal >= self.at_zero else self.schedule.fewer
         self.price(self.zero, share)
         self.price_at_zero = self.maxima.largest
         if self.arrangement is not None:
@@ -316,7 +291,11 @@ class _Search:
     def _first_width(self):
         if self.schedule.widths is not None:
             return self.schedule.widths[0]
-        return first_width(self.price_at_zero, self.beta, len(self.loss.y))
+        return first_width(*self._growing())
+
+    def _growing(self):
+        n, growth = len(self.loss.y), self.schedule.growth
+        return self.price_at_zero, self.beta, n, growth
 
     def wider_starts(self, width):
         """Return the widths of further random starts, in ascending order."""
@@ -326,8 +305,7 @@ class _Search:
             return [min(each, self.widest or each) for each in self.schedule.widths[1:]]
         if self.tol >= COARSE:
             return []
-        n = len(self.loss.y)
-        return wider_widths(self.price_at_zero, self.beta, n, width, self.widest)
+        return wider_widths(*self._growing(), width, self.widest)
 
     def start_again(self, n_units):
         """Return the best units after descents from wider random ones.
@@ -379,7 +357,7 @@ class _Search:
         v, known = self._dual_point(units), self.pricer.remembered
         self.priced = v
         self.maxima = maxima_at(self.architecture, self.X, v, known)
-        return self.maxima.largest > self.beta * _VIOLATED
+        return self.maxima.largest > self.beta * self.schedule.violated
 
     def price(self, units, share=1):
         """Climb from many starts, or one in `share`, and update the dual bound."""
@@ -436,7 +414,7 @@ class _Search:
         if self.schedule.weighs:
             units = self._weigh(self.best.joined(new), len(self.best))
             units = self._polished(units)
-            is_far = self.gap > _WIDE_GAP
+            is_far = self.gap > self.schedule.wide_gap
             stages = self.schedule.fine if is_far else self.schedule.stages
             units = self._descend(units, stages)
             self._weigh(units, len(units))
@@ -452,8 +430,10 @@ class _Search:
         """Return units of the directions that violate their bounds, and the prices."""
         limits = {"at_most": self.schedule.n_entering}
         if self.has_heads:
-            limits = {"at_most": _ENTERING_HEADS, "tolerance": _SAME}
-        fresh = distinct(self.maxima, above=self.beta * _VIOLATED, **limits)
+            several = self.schedule.heads
+            limits = {"at_most": several.n_entering, "tolerance": several.same}
+        limits["above"] = self.beta * self.schedule.violated
+        fresh = distinct(self.maxima, **limits)
         heads = self.architecture.heads(
             self.X, self.priced, fresh.directions, fresh.signs
         )
@@ -494,13 +474,14 @@ class _Search:
 
     def _pruned(self, units):
         """Drop units that are worth less than a small share of the gap in all."""
+        tol = self.schedule.pruned * self.gap
         if self.has_heads:
-            joined = self.architecture.coalesced(units, _SAME)
-            allowed = self.value(units) * (1 + _PRUNED * self.gap)
+            joined = self.architecture.coalesced(units, self.schedule.heads.same)
+            allowed = self.value(units) * (1 + tol)
             units = joined if self.value(joined) <= allowed else units
         program, U = self.architecture.around(*self.about, units)
         certificate = Certificate(program.objective(U), np.inf, "search")
-        U, _ = prune(program, U, certificate, _PRUNED * self.gap)
+        U, _ = prune(program, U, certificate, tol)
         return self.architecture.units_at(program, U)
 
     def _note_progress(self):
@@ -511,14 +492,15 @@ class _Search:
             gained += max(self.dual - dual, 0.0)
         is_progress = gained > self.schedule.worthwhile * self.tol * self.primal
         self.n_waited = 0 if is_progress else self.n_waited + 1
-        if self.n_waited >= _ENOUGH:
+        if self.n_waited >= self.schedule.enough:
             self.schedule = schedule_of(self.architecture, 0.0)
             self.pricer.n_exact = self.schedule.n_exact
         self._last = (self.primal, max(self.dual, dual))
 
     def _size(self, n_units):
         """Return the size of the program of a polish, infinite for many heads."""
-        most = _MOST_DIRECTIONS if self.n_waited else _FEW_DIRECTIONS
+        heads = self.schedule.heads
+        most = heads.most_directions if self.n_waited else heads.few_directions
         if self.has_heads and (
             self.schedule.weighs or self.X.shape[1] * n_units > most
         ):
@@ -593,7 +575,8 @@ class _Search:
                 primal, dual, "search", n_starts=self.n_starts, bound=bound
             )
         if not self.schedule.weighs:
-            U, certificate = prune(program, U, certificate, _FINISH * self.tol)
+            tol = self.schedule.finish * self.tol
+            U, certificate = prune(program, U, certificate, tol)
         self.clock.record(certificate.primal, certificate.dual, len(self.best))
         n_iter = max(self.n_rounds, 1)
         point = CertifiedPoint(U, certificate, n_iter, status, self.clock.history())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ..architectures import Architecture, Units
@@ -64,10 +62,15 @@ def capped(
 
     best = min(best, polish(architecture, *about, best, tol=tol), key=value)
     descended = best
-    for width, n_steps in schedule_of(architecture, 0.0).stages.widths:
+    schedule = schedule_of(architecture, 0.0)
+    for width, n_steps in schedule.stages.widths:
         if is_out_of_time():
             break
-        settings: dict[str, Any] = {"width": width, "n_steps": n_steps, "least": 2e-6}
-        descended = descend(architecture, *about, descended, **settings)
+        descended = descend(
+            *(architecture, *about, descended),
+            width=width,
+            n_steps=n_steps,
+            least=schedule.least_capped,
+        )
         best = min(best, descended, key=value)
     return best

@@ -9,16 +9,17 @@ from ..programs.cells import enumerate_cells
 from ..programs.faces import Faces
 from ..programs.losses import Loss
 from ..programs.program import ConvexProgram
+from .schedule import Schedule
 
 __all__ = ["Arrangement", "list_arrangement"]
 
-#: Most cells of a whole arrangement, of at most this rank, that prices are proved over.
-_ENUMERABLE = 5000
-_LOW_RANK = 3
-
 
 def list_arrangement(
-    architecture: Architecture, X: np.ndarray, loss: Loss, beta: float
+    architecture: Architecture,
+    X: np.ndarray,
+    loss: Loss,
+    beta: float,
+    schedule: Schedule,
 ) -> Arrangement | None:
     """Return the arrangement of some inputs, or None where it is not listed.
 
@@ -32,18 +33,20 @@ def list_arrangement(
         A loss of :mod:`convexnn.programs.losses`.
     beta : float
         Penalty.
+    schedule : Schedule
+        Up to which rank and number of cells.
 
     Returns
     -------
     Arrangement or None
-        None above rank 3 or 5,000 cells, for several outputs or several hidden layers.
+        None above these, for several outputs or several hidden layers.
     """
     if loss.is_vector or architecture.degree > 1:
         return None
-    if np.linalg.matrix_rank(X) > _LOW_RANK:
+    if np.linalg.matrix_rank(X) > schedule.low_rank:
         return None
     try:
-        cells = enumerate_cells(X, max_patterns=_ENUMERABLE)
+        cells = enumerate_cells(X, max_patterns=schedule.n_listed)
     except ValueError:
         return None
     return Arrangement(architecture.program(X, loss, beta, cells))

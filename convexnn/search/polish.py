@@ -8,14 +8,9 @@ from ..architectures import Architecture, Units
 from ..programs.certificate import feasible_point
 from ..programs.losses import Loss
 from ..solvers import interior_point, newton
+from .schedule import POLISH
 
 __all__ = ["polish"]
-
-#: Most steps where the loss is quadratic or heads are fixed, and elsewhere.
-_SHORT, _LONG = 300, 2000
-
-#: Quadratic models of other losses that a limit of steps stands for.
-_MODELS = 20
 
 
 def polish(
@@ -66,9 +61,9 @@ def polish(
         return units
     if max_iter is None:
         is_short = loss.is_quadratic or loss.is_vector
-        max_iter = _SHORT if is_short else _LONG
+        max_iter = POLISH.short if is_short else POLISH.long
     elif not loss.is_quadratic:
-        max_iter *= _MODELS
+        max_iter *= POLISH.n_models
     solve = interior_point.solve if program.coupled else newton.solve
     solution = solve(program, tol=tol, max_iter=max_iter, start=start)
     return architecture.units_at(program, feasible_point(program, solution.U))

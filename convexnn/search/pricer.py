@@ -24,21 +24,6 @@ from .schedule import Schedule
 
 __all__ = ["Pricer"]
 
-#: Share of beta, or of the largest price, above which a local maximum is made exact;
-#: the fewest that are, and by how many numbers of X that can be gone through.
-_PROMISING = 0.95
-_SHARPENED = 10
-_EXACT_NUMBERS = 20_000_000
-
-#: Rows beyond which climbing begins on every second row, or fewer; how many directions,
-#: distinct up to 1 minus this cosine, then climb on over all rows.
-_MANY_ROWS = 5000
-_PURSUED = 64
-_SIMILAR = 1e-2
-
-#: Norms of the perturbations of known directions.
-_SHAKEN = (0.1, 0.3)
-
 
 class Pricer:
     """Finds directions of high price, for one dual point after another.
@@ -79,7 +64,7 @@ class Pricer:
         # In these units the digits of single precision are the same in any others.
         unit = float(np.abs(X).max(initial=0.0)) or 1.0
         self._single = (X / unit).astype(np.float32)
-        self._thinning = -(-len(X) // _MANY_ROWS)
+        self._thinning = -(-len(X) // schedule.pricing.many_rows)
         self._white = whitening(X)
         if any(each.is_white for each in schedule.climbs):
             white = preconditioner(X)
@@ -128,8 +113,10 @@ class Pricer:
         maxima = maxima_at(self.architecture, self.X, v, directions)
         maxima = distinct(maxima, at_most=at_most)
         if self.n_exact:
-            promising = maxima.values > _PROMISING * min(beta, maxima.largest)
-            n_exact = np.clip(_EXACT_NUMBERS // self.X.size, _SHARPENED, self.n_exact)
+            pricing = self.schedule.pricing
+            promising = maxima.values > pricing.promising * min(beta, maxima.largest)
+            n_exact = pricing.exact_numbers // self.X.size
+            n_exact = np.clip(n_exact, pricing.n_exact, self.n_exact)
             best = maxima.take(np.flatnonzero(promising)[:n_exact])
             best = sharpen(self.architecture, self.X, v, best)
             maxima = distinct(best.joined(maxima), at_most=at_most)
@@ -153,7 +140,7 @@ class Pricer:
             chosen = self._coordinates.into(chosen)
         chosen = chosen / np.linalg.norm(chosen, axis=0)
         noise = self.random_state.standard_normal(chosen.shape)
-        size = np.resize(_SHAKEN, n_starts) / np.sqrt(len(chosen))
+        size = np.resize(self.schedule.pricing.shaken, n_starts) / np.sqrt(len(chosen))
         return chosen + size * noise
 
     def _climbed(self, climbs, v, starts):
@@ -167,8 +154,10 @@ class Pricer:
         thinned = self.architecture.thin(self._single, v, self._thinning)
         rough = _all_ways(self.architecture, *thinned, starts, climbs)
         rough = maxima_at(self.architecture, self.X, v, rough)
-        rough = distinct(rough, at_most=_PURSUED, tolerance=_SIMILAR).directions
-        return climb(self.architecture, self._single, v, rough, stages=PLAIN)
+        pricing = self.schedule.pricing
+        rough = distinct(rough, at_most=pricing.n_pursued, tolerance=pricing.similar)
+        about = self.architecture, self._single, v, rough.directions
+        return climb(*about, stages=PLAIN)
 
 
 def _all_ways(architecture, X, v, starts, climbs):

@@ -15,21 +15,12 @@ import numpy as np
 from ..architectures import Architecture, Units
 from ..programs.losses import Loss
 from .descent import Objective, minimised
+from .schedule import ALONG_PATHS
 
 __all__ = ["RoughPath", "RoughUnits"]
 
-#: Most quasi-Newton steps at the first penalty and at each further one.
-_FIRST_STEPS, _STEPS = 200, 40
-
-#: Share of the zero network's loss above which a path has not begun yet.
-_NO_BETTER = 0.99
-
 #: Relative decrease in a step below which a descent ends: single precision ends there.
 _SLOW = 1e-7
-
-#: Norm of units that have died, as a share of the longest, and of those that take their
-#: place, as a share of the mean of the others.
-_DEAD, _REVIVED = 1e-3, 1e-2
 
 
 @dataclass(frozen=True)
@@ -102,17 +93,18 @@ class RoughPath:
             Where the descent ended.
         """
         about = self.X, self.loss
-        if self.last is None or self.last.objective > _NO_BETTER * self._at_zero:
+        least = ALONG_PATHS.no_better * self._at_zero
+        if self.last is None or self.last.objective > least:
             units = self.architecture.random_units(
                 *about, beta, self.n_units, self.random_state
             )
-            n_steps, offset = _FIRST_STEPS, None
+            n_steps, offset = ALONG_PATHS.first_steps, None
         else:
             fresh = self.architecture.draw(
                 self.X, self.loss.y, self.n_units, self.random_state
             )
             units = _revived(self.architecture, self.last.units, *fresh)
-            n_steps, offset = _STEPS, self.last.offset
+            n_steps, offset = ALONG_PATHS.steps, self.last.offset
         self.last = self._descend(units, beta, n_steps, offset)
         return self.last
 
@@ -143,8 +135,9 @@ class RoughPath:
 def _revived(architecture, units, directions, heads):
     """Return balanced units, with small fresh ones in place of those that have died."""
     norms = architecture.norms(units)
-    alive = norms > _DEAD * norms.max()
-    size = _REVIVED * norms[alive].mean() if alive.any() else _REVIVED**2
+    alive = norms > ALONG_PATHS.dead * norms.max()
+    share = ALONG_PATHS.revived
+    size = share * norms[alive].mean() if alive.any() else share**2
     fresh = architecture.units_of(directions, heads)
     fresh = architecture.scaled(fresh, np.full(len(fresh), size))
     hidden, output = fresh.hidden.copy(), fresh.output.copy()

@@ -8,7 +8,20 @@ from ..architectures import Architecture
 from ..architectures.rectifiers import Rectifier, parabolic, rounded
 from .climbing import PLAIN, SMOOTHED
 
-__all__ = ["COARSE", "Climb", "Schedule", "Stages", "schedule_of"]
+__all__ = [
+    "ALONG_PATHS",
+    "COARSE",
+    "POLISH",
+    "AlongPaths",
+    "Climb",
+    "Growth",
+    "Heads",
+    "Polish",
+    "Pricing",
+    "Schedule",
+    "Stages",
+    "schedule_of",
+]
 
 #: Tolerance above which descents alone end near enough to the optimum.
 COARSE = 1e-2
@@ -56,6 +69,81 @@ class Climb:
 
 
 @dataclass(frozen=True)
+class Pricing:
+    """What is judged, made exact and pursued of the ends of climbs.
+
+    Attributes
+    ----------
+    promising : float
+        Share of beta, or of the largest price, above which a maximum is made exact.
+    n_exact, exact_numbers : int
+        Maxima that are made exact at least, and by how many numbers of X that can be
+        gone through.
+    many_rows : int
+        Rows beyond which climbing begins on every second row, or fewer.
+    n_pursued, similar : int, float
+        Directions, distinct up to 1 minus this cosine, that then climb over all rows.
+    shaken : tuple of float
+        Norms of the perturbations of known directions.
+    """
+
+    promising: float = 0.95
+    n_exact: int = 10
+    exact_numbers: int = 20_000_000
+    many_rows: int = 5000
+    n_pursued: int = 64
+    similar: float = 1e-2
+    shaken: tuple[float, ...] = (0.1, 0.3)
+
+
+@dataclass(frozen=True)
+class Growth:
+    """Widths of random starts that grow as the penalty falls.
+
+    Attributes
+    ----------
+    many : float
+        Share of the price of the zero network from which narrow starts do.
+    narrowest, widest_first : int
+        Units of the narrowest start, and of the widest first one.
+    widening : int
+        How much wider each further start is.
+    power : float
+        Growth of the widest start with that of the price over beta.
+    apart : float
+        Ratio of widths from which a further start is worth making.
+    """
+
+    many: float = 0.1
+    narrowest: int = 50
+    widest_first: int = 400
+    widening: int = 4
+    power: float = 0.9
+    apart: float = 1.5
+
+
+@dataclass(frozen=True)
+class Heads:
+    """What differs for several outputs.
+
+    Attributes
+    ----------
+    few_directions, most_directions : int
+        Columns times groups of a polish, the size of its systems, in any round and
+        after one that gained nothing.
+    n_entering : int
+        Local maxima that enter in a round, at most.
+    same : float
+        1 less the cosine up to which they, or units, are taken for the same.
+    """
+
+    few_directions: int = 300
+    most_directions: int = 1500
+    n_entering: int = 40
+    same: float = 1e-2
+
+
+@dataclass(frozen=True)
 class Schedule:
     """Numbers of a search.
 
@@ -67,18 +155,25 @@ class Schedule:
         Descents from a network that is given.
     stages : Stages
         Descents of a round.
-    fine : Stages
-        Those while the gap is above a half: the cells are so narrow that smoothing
-        more would undo what is known.
+    fine, wide_gap : Stages, float
+        Those while the gap is above this: the cells are so narrow that smoothing more
+        would undo what is known.
     last : Stages or None
         Descents before the end, or after a polish that fixes heads.
+    least_capped : float
+        `least` of the descents of a round where networks are cut to their largest
+        units.
     widths : tuple of int or None
         Units of the random starts; None for widths that grow with the price of the
         zero network over beta.
+    growth : Growth
+        How they grow.
     n_rough : int
         Units of a path of descents alone.
     most_rounds, patience : int
         Rounds, and rounds without progress, after which the search ends.
+    enough : int
+        Rounds without progress after which it makes the effort of tight tolerances.
     worthwhile : float
         Share of the tolerance that a round should gain.
     counts_bound : bool
@@ -87,14 +182,25 @@ class Schedule:
         Relative gap below which rounds do better than a wider start.
     n_starts : int
         Random directions that a pricing climbs from.
+    fewer : int
+        One in so many starts price the zero network where a better one is known.
     climbs : tuple of Climb
         Climbs of a pricing.
+    pricing : Pricing
+        What is made of their ends.
+    violated : float
+        Price, as a share of beta, from which a direction is worth bringing in.
+    n_listed, low_rank : int
+        Most cells of a whole arrangement, of at most this rank, that prices are proved
+        over.
     n_kept : int
         Local maxima that are kept as starts of the next pricing, at most.
     n_exact : int
         Local maxima that are made exact in a round, at most.
     n_entering : int
         Local maxima that enter in a round, at most.
+    heads : Heads
+        What differs for several outputs.
     weighs : bool
         Whether all units are weighed anew, jointly, in place of a line search over
         those that enter and of pruning.
@@ -112,6 +218,9 @@ class Schedule:
         Norm of units that a polish leaves out, relative to the longest. They are part
         of the dual point that is priced, whose error is about the square root of the
         objective's.
+    pruned, finish : float
+        Tolerance of the pruning after a descent, relative to the gap, and of that at
+        the end, relative to the tolerance.
     starts_again : bool
         Whether a gap is confirmed by a fresh random start before it is believed.
     """
@@ -121,19 +230,29 @@ class Schedule:
     stages: Stages
     warm: tuple[Stages, ...] = ()
     fine: Stages | None = None
+    wide_gap: float = 0.5
     last: Stages | None = None
+    least_capped: float = 2e-6
     widths: tuple[int, ...] | None = None
+    growth: Growth = Growth()
     n_rough: int = 100
     most_rounds: int = 60
     patience: int = 5
+    enough: int = 2
     worthwhile: float = 0.05
     counts_bound: bool = True
     narrow_gap: float = 0.02
     n_starts: int = 256
+    fewer: int = 4
     climbs: tuple[Climb, ...] = ()
+    pricing: Pricing = Pricing()
+    violated: float = 1 + 1e-4
+    n_listed: int = 5000
+    low_rank: int = 3
     n_kept: int = 512
     n_exact: int = 100
     n_entering: int = 200
+    heads: Heads = Heads()
     weighs: bool = False
     cheap: float = 3e8
     affordable: float = 5e9
@@ -141,6 +260,8 @@ class Schedule:
     least_exact: float = 1e-6
     n_polish: int | None = None
     dust: float = 1e-4
+    pruned: float = 2e-4
+    finish: float = 0.1
     starts_again: bool = False
 
 
@@ -227,6 +348,51 @@ DEEP = Schedule(
     dust=1e-6,
     starts_again=True,
 )
+
+
+@dataclass(frozen=True)
+class Polish:
+    """Limits of the steps of a polish.
+
+    Attributes
+    ----------
+    short, long : int
+        Most steps where the loss is quadratic or heads are fixed, and elsewhere.
+    n_models : int
+        Quadratic models of other losses that a given limit stands for.
+    """
+
+    short: int = 300
+    long: int = 2000
+    n_models: int = 20
+
+
+@dataclass(frozen=True)
+class AlongPaths:
+    """Descents from penalty to penalty.
+
+    Attributes
+    ----------
+    first_steps, steps : int
+        Most quasi-Newton steps at the first penalty and at each further one.
+    no_better : float
+        Share of the zero network's loss above which a path has not begun yet.
+    dead, revived : float
+        Norm of units that have died, as a share of the longest, and of those that take
+        their place, as a share of the mean of the others.
+    """
+
+    first_steps: int = 200
+    steps: int = 40
+    no_better: float = 0.99
+    dead: float = 1e-3
+    revived: float = 1e-2
+
+
+POLISH = Polish()
+
+#: Steps by predictions and seconds of regressions of 337 to 1,066 rows.
+ALONG_PATHS = AlongPaths()
 
 
 def schedule_of(architecture: Architecture, tol: float) -> Schedule:

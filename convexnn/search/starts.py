@@ -4,19 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from .schedule import Growth
+
 __all__ = ["first_width", "wider_widths"]
 
-#: Units of the narrowest random start, and how much wider each further one is.
-_NARROWEST, _WIDENING = 50, 4
 
-#: Units of the widest first start.
-_WIDEST_FIRST = 400
-
-#: Share of the price of the zero network from which narrow starts do.
-_MANY = 0.1
-
-
-def first_width(price_at_zero: float, beta: float, n: int) -> int:
+def first_width(price_at_zero: float, beta: float, n: int, growth: Growth) -> int:
     """Return the number of units to begin with: more for smaller penalties.
 
     Parameters
@@ -27,14 +20,21 @@ def first_width(price_at_zero: float, beta: float, n: int) -> int:
         Penalty.
     n : int
         Number of samples; no more than two units for each.
+    growth : Growth
+        Numbers of :mod:`convexnn.search.schedule`.
     """
-    growth = max(_MANY * price_at_zero / beta, 1.0)
-    width = min(int(_NARROWEST * np.sqrt(growth)), _WIDEST_FIRST)
+    ratio = max(growth.many * price_at_zero / beta, 1.0)
+    width = min(int(growth.narrowest * np.sqrt(ratio)), growth.widest_first)
     return max(min(width, 2 * n), 1)
 
 
 def wider_widths(
-    price_at_zero: float, beta: float, n: int, first: int, most: int | None = None
+    price_at_zero: float,
+    beta: float,
+    n: int,
+    growth: Growth,
+    first: int,
+    most: int | None = None,
 ) -> list[int]:
     """Return the widths of further starts, in ascending order.
 
@@ -43,16 +43,16 @@ def wider_widths(
 
     Parameters
     ----------
-    price_at_zero, beta, n
+    price_at_zero, beta, n, growth
         Of :func:`first_width`.
     first : int
         Width of the first start.
     most : int, default=None
         Largest width, in place of the one that grows about as beta shrinks.
     """
-    growth = max(_MANY * price_at_zero / beta, 1.0) ** 0.9
-    widest = min(int(_NARROWEST * growth), 2 * n) if most is None else most
+    ratio = max(growth.many * price_at_zero / beta, 1.0) ** growth.power
+    widest = min(int(growth.narrowest * ratio), 2 * n) if most is None else most
     widths = [widest]
-    while widths[0] > 1.5 * _WIDENING * first:
-        widths.insert(0, widths[0] // _WIDENING)
-    return [width for width in widths if width > 1.5 * first]
+    while widths[0] > growth.apart * growth.widening * first:
+        widths.insert(0, widths[0] // growth.widening)
+    return [width for width in widths if width > growth.apart * first]

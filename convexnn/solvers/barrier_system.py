@@ -19,19 +19,9 @@ from scipy.linalg.blas import dsymv, dsyr2
 from ..programs.losses import SquaredLoss
 from ..programs.program import ConvexProgram, row_chunks
 from .algebra import add_gram, inverse_roots, lower_root
+from .barrier_numbers import BarrierNumbers
 
 __all__ = ["BarrierSystem", "ConeMaps"]
-
-#: Numbers in the rows of the units that are factorised at once: half a cache.
-_CHUNK = 2**16
-
-#: Directions whose products are added to a matrix at once, at least.
-_LEAST = 256
-
-#: Raises of the diagonal, relative to its mean, that factorisations try in turn. Raises
-#: slow the last steps down, but steady them where features differ by orders of
-#: magnitude.
-_SHIFTS = (0.0, 1e-16, 1e-15, 1e-14, 1e-13, 1e-11, 1e-9)
 
 
 class ConeMaps:
@@ -113,12 +103,21 @@ class BarrierSystem:
         Maps of the program.
     loss : Loss
         A quadratic loss, with weights S.
+    numbers : BarrierNumbers
+        What factorisations try, and in parts of which size.
     least_shift : float
         The first raise of the diagonal that factorisations try.
     """
 
-    def __init__(self, maps: ConeMaps, loss: SquaredLoss, least_shift: float) -> None:
-        self.shifts = [shift for shift in _SHIFTS if shift >= least_shift]
+    def __init__(
+        self,
+        maps: ConeMaps,
+        loss: SquaredLoss,
+        numbers: BarrierNumbers,
+        least_shift: float,
+    ) -> None:
+        self.numbers = numbers
+        self.shifts = [shift for shift in numbers.shifts if shift >= least_shift]
         self.maps, self.loss = maps, loss
         self._root = np.sqrt(loss.weights)
         self._scaled_outer = maps.outer * self._root[maps.counted]
@@ -142,7 +141,8 @@ class BarrierSystem:
         n = len(self.maps.rows)
         matrix = np.zeros((n, n), order="F") if self._gram is None else None
         self._inverse = np.empty_like(hessians)
-        step = max(_CHUNK // max(n * m * d, 1), _LEAST // (m * d), 1)
+        chunk, least = self.numbers.chunk, self.numbers.n_added
+        step = max(chunk // max(n * m * d, 1), least // (m * d), 1)
         for start in range(0, n_units, step):
             part = slice(start, start + step)
             rows = self._rows_of(part)
@@ -165,7 +165,7 @@ class BarrierSystem:
         maps, (i, j) = self.maps, self._upper
         flat = weights.reshape(-1, weights.shape[2])
         total = np.zeros((len(flat), len(i)))
-        for part in row_chunks(len(maps.rows), len(i), 4 * _CHUNK):
+        for part in row_chunks(len(maps.rows), len(i), 4 * self.numbers.chunk):
             rows = maps.rows[part]
             total += flat[:, part] @ (rows[:, i] * rows[:, j])
         total = total.reshape(*weights.shape[:2], -1)

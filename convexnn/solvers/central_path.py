@@ -9,46 +9,16 @@ import numpy as np
 
 from ..programs.losses import SquaredLoss
 from ..programs.program import ConvexProgram
+from .barrier_numbers import COUPLED, UNCOUPLED
 from .barrier_system import BarrierSystem, ConeMaps
 
 __all__ = ["CentralPath", "PathPoint"]
 
-#: Share of the way to the boundary that a step may go.
-_TO_BOUNDARY = 0.99
-
-#: Correctors that follow a step, and what the step lengths must gain from one.
-_MOST_CORRECTORS = 2
-_WORTHWHILE = 0.02
-
-#: Products of slack and multiplier, relative to their target, that are left alone.
-_CENTRED = (0.1, 10.0)
-
-#: Smallest target of mu, relative to the present one.
-_LEAST_SHRINKING = 0.05
-
-#: Share of the wanted gap that mu leaves in the end, without and with coupled cones,
-#: whose last digits cost more: many have hardly an interior.
-_LAST_SHARE, _LAST_SHARE_COUPLED = 0.03, 0.3
-
-#: Step lengths that need no corrector.
-_LONG = 0.9
-
 #: Radius, relative to beta, of the ball that the duals of the norms stay in.
 _BALL = 1 - 1e-12
 
-#: Gap below which Newton systems are refined: rounding does not matter before.
-_REFINED_BELOW = 1.0
-
 #: Violation of the cones, relative to the largest slack, that is rounding.
 _ROUNDING = 1e-7
-
-#: Gap that mu stands for at a given start, and the least slack there, relative to the
-#: mean one: a point on the boundary would hold all steps back.
-_START_SHARE = 0.1
-_START_SLACK = 0.01
-
-#: Smallest slack to start from, relative to the mean slack of the gate.
-_GATE_SLACK = 0.1
 
 
 @dataclass(frozen=True)
@@ -86,6 +56,7 @@ class CentralPath:
         start: np.ndarray | None = None,
     ) -> None:
         self.tol = tol
+        self.numbers = COUPLED if program.coupled else UNCOUPLED
         self.program, self.loss, self.beta = program, program.loss, program.beta
         self.maps = maps = ConeMaps(program)
         #: Where there is a cone: everywhere for the groups' own.
@@ -111,7 +82,8 @@ class CentralPath:
         norms = np.linalg.norm(self.W, axis=2)
         root = self.mu + np.hypot(self.mu, self.beta * norms)
         self.Z = self.beta**2 / root[..., None] * self.W
-        self.system = BarrierSystem(maps, cast(SquaredLoss, self.loss), least_shift)
+        about = maps, cast(SquaredLoss, self.loss), self.numbers
+        self.system = BarrierSystem(*about, least_shift)
         self.gap, self.primal = np.inf, 0.0
         self._evaluate()
 
@@ -122,7 +94,8 @@ class CentralPath:
         self.W = np.zeros(maps.shape)
         self.mu = value / (program.n_groups * len(maps.rows))
         size = value / (program.n_groups * self.beta) * np.abs(maps.rows).mean()
-        return [np.full(side.shape, 0.1 * size) for side in maps.sides]
+        size *= self.numbers.zero_slack
+        return [np.full(side.shape, size) for side in maps.sides]
 
     def _start_at_gates(self):
         """Set W and mu; return slacks. Gates are inside of their cells."""
@@ -135,10 +108,11 @@ class CentralPath:
         size = value / (program.n_groups * self.beta)
         gates *= min(size, np.sqrt(2 * value) / max(spread, 1e-300))
         self.W = gates.T.reshape(self.maps.shape).copy()
-        self.mu = 10 * value / self.maps.sides[0].size
+        self.mu = self.numbers.gate_mu * value / self.maps.sides[0].size
         slacks, _ = self.maps.forward(self.W)
+        share = self.numbers.gate_slack
         return [
-            np.maximum(slack, _GATE_SLACK * np.abs(slack).mean(axis=2, keepdims=True))
+            np.maximum(slack, share * np.abs(slack).mean(axis=2, keepdims=True))
             for slack in slacks
         ]
 
@@ -149,10 +123,11 @@ class CentralPath:
     def _start_at(self, start):
         """Set W and mu; return slacks, moved away from the boundary."""
         self.W = np.array(start.T, dtype=float, order="C").reshape(self.maps.shape)
-        self.mu = _START_SHARE * self.program.objective(start) / self.degree
+        numbers = self.numbers
+        self.mu = numbers.start_share * self.program.objective(start) / self.degree
         slacks, _ = self.maps.forward(self.W)
-        least = _START_SLACK * max(np.abs(slacks[0]).mean(), np.finfo(float).tiny)
-        return [np.maximum(slack, least) for slack in slacks]
+        mean = max(np.abs(slacks[0]).mean(), np.finfo(float).tiny)
+        return [np.maximum(slack, numbers.start_slack * mean) for slack in slacks]
 
     def _evaluate(self):
         slacks, self.output = self.maps.forward(self.W)
@@ -197,7 +172,7 @@ class CentralPath:
         lengths = self._step_lengths(trial)
         predicted = self._complementarity(lengths, trial)
         shrink = min(max(predicted / complementarity, 0.0) ** 3, 1.0)
-        mu = max(shrink, _LEAST_SHRINKING) * complementarity
+        mu = max(shrink, self.numbers.least_shrinking) * complementarity
         mu = max(mu, self._least_mu())
         share = min(lengths) ** 2
         corrections = [share * ds * dl for ds, dl in zip(*trial[2:], strict=True)]
@@ -218,8 +193,7 @@ class CentralPath:
 
         A smaller one costs digits of the factorisations and gains nothing.
         """
-        share = _LAST_SHARE_COUPLED if self.program.coupled else _LAST_SHARE
-        return share * self.tol * self.primal / self.degree
+        return self.numbers.last_share * self.tol * self.primal / self.degree
 
     def _centred(self, step, mu, corrections):
         """Correct products of slack and multiplier that hold a step back.
@@ -227,12 +201,13 @@ class CentralPath:
         Source: J. Gondzio, "Multiple centrality corrections in a primal-dual method
         for linear programming", Computational Optimization and Applications, 1996.
         """
-        lengths = self._step_lengths(step)
-        least, most = (bound * mu for bound in _CENTRED)
-        for _ in range(_MOST_CORRECTORS):
-            if min(lengths) > _LONG:
+        lengths, numbers = self._step_lengths(step), self.numbers
+        least, most = (bound * mu for bound in numbers.centred)
+        factor, more = numbers.lengthened
+        for _ in range(numbers.n_correctors):
+            if min(lengths) > numbers.long:
                 break
-            primal, dual = (min(1.0, 1.08 * length + 0.1) for length in lengths)
+            primal, dual = (min(1.0, factor * length + more) for length in lengths)
             wanted = []
             for k, correction in enumerate(corrections):
                 product = self.slacks[k] + primal * step[2][k]
@@ -241,7 +216,7 @@ class CentralPath:
                 wanted.append(correction - missing)
             better = self._direction(mu, wanted)
             longer = self._step_lengths(better)
-            if sum(longer) < sum(lengths) + _WORTHWHILE:
+            if sum(longer) < sum(lengths) + numbers.worthwhile:
                 break
             step, lengths, corrections = better, longer, wanted
         return step, lengths
@@ -306,7 +281,7 @@ class CentralPath:
         residual = self.correlations - centred
         residual += self.maps.pull_back(pulled)
         dW = self.system.solve(residual)
-        if self.gap < _REFINED_BELOW:
+        if self.gap < self.numbers.refined_below:
             dW += self.system.solve(residual - self._newton(dW))
         ds, _ = self.maps.forward(dW)
         dl = []
@@ -320,17 +295,18 @@ class CentralPath:
         return dW, dZ, ds, dl
 
     def _step_lengths(self, step):
+        share = self.numbers.to_boundary
         return (
-            _to_boundary(self.slacks, step[2]),
-            _to_boundary(self.multipliers, step[3]),
+            _to_boundary(self.slacks, step[2], share),
+            _to_boundary(self.multipliers, step[3], share),
         )
 
 
-def _to_boundary(values, steps):
-    """Return the largest factor up to 1 that keeps all ``values`` well positive."""
+def _to_boundary(values, steps, share):
+    """Return the factor, up to 1, that goes a share of the way to a zero value."""
     fastest = 0.0
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         for value, step in zip(values, steps, strict=True):
             lowest = np.fmin.reduce(step / value, axis=None, initial=0.0)
             fastest = min(fastest, float(lowest))
-    return min(1.0, -_TO_BOUNDARY / fastest) if fastest < 0 else 1.0
+    return min(1.0, -share / fastest) if fastest < 0 else 1.0

@@ -29,22 +29,13 @@ import numpy as np
 from scipy.linalg import LinAlgError
 
 from ..programs.program import ConvexProgram
+from .barrier_numbers import COUPLED, UNCOUPLED
 from .central_path import CentralPath
 from .quadratic_models import by_quadratic_models
 from .solution import Solution
 from .time_limit import OUT_OF_TIME, is_out_of_time
 
 __all__ = ["solve"]
-
-#: Newton steps of a path: 20 to 60 are usual.
-_MOST_STEPS = 200
-
-#: Steps without a smaller gap after which rounding has won.
-_PATIENCE, _PATIENCE_COUPLED = 30, 12
-
-#: Gap above which a path that stopped is followed once more, with factorisations whose
-#: diagonals are raised by this.
-_POOR, _LARGER = 1e-5, 1e-14
 
 
 @by_quadratic_models
@@ -105,11 +96,12 @@ def solve(
     if not (program.n_groups and program.X.any() and at_zero.any()):
         return Solution(np.zeros(program.shape), 1, "no group can lower the loss")
     settings = {"tol": tol, "start": start, "verbose": verbose}
+    numbers = COUPLED if program.coupled else UNCOUPLED
     best, n_iter, status = _attempt(program, 0.0, max_iter=max_iter, **settings)
-    is_poor = best.gap > max(tol, _POOR) and not is_out_of_time()
+    is_poor = best.gap > max(tol, numbers.poor) and not is_out_of_time()
     if is_poor and n_iter < max_iter:
         again, more, other = _attempt(
-            program, _LARGER, max_iter=max_iter - n_iter, **settings
+            program, numbers.larger, max_iter=max_iter - n_iter, **settings
         )
         n_iter += more
         if again.gap < best.gap:
@@ -120,9 +112,8 @@ def solve(
 def _attempt(program, least_shift, *, tol, max_iter, start, verbose):
     """Step along a path to a gap, a limit, or the end of what rounding allows."""
     path = CentralPath(program, tol, least_shift, start)
-    patience = _PATIENCE_COUPLED if program.coupled else _PATIENCE
     best, waited, status = path.copy_point(), 0, "iteration limit"
-    for n_iter in range(1, min(max_iter, _MOST_STEPS) + 1):
+    for n_iter in range(1, min(max_iter, path.numbers.most_steps) + 1):
         gap = path.relative_gap()
         if verbose > 1:
             print(f"  interior point {n_iter}: gap {gap:.2e}, mu {path.mu:.1e}")
@@ -132,7 +123,7 @@ def _attempt(program, least_shift, *, tol, max_iter, start, verbose):
         if gap <= tol:
             status = "tolerance reached"
             break
-        if waited >= patience:
+        if waited >= path.numbers.patience:
             status = "no progress within rounding"
             break
         if is_out_of_time():

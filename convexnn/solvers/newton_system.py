@@ -10,19 +10,11 @@ import numpy as np
 
 from ..programs.program import ConvexProgram
 from .algebra import add_gram, conjugate_gradients, solve_positive
+from .newton_numbers import NEWTON
 from .proximal import ProximalPoint
 from .singular_values import NuclearNormSystem
 
 __all__ = ["NewtonSystem", "newton_system"]
-
-#: Residual, relative to the gradient, and products of conjugate gradients.
-_RESIDUAL, _PRODUCTS = 0.1, 60
-
-#: Directions, as a share of the rows, up to which the system is of their size.
-_SMALLER = 0.7
-
-#: Numbers in a block of directions.
-_BLOCK = 2**20
 
 
 class NewtonSystem:
@@ -80,7 +72,7 @@ class NewtonSystem:
         if bases is None and d * len(point.groups) > n:
             return -solve_positive(self._by_patterns(point, sigma), gradient)
         sizes = _sizes(point, bases, d)
-        if sizes.sum() <= _SMALLER * n:
+        if sizes.sum() <= NEWTON.smaller * n:
             parts = [self._directions(point, bases, sigma, p) for p in _parts(sizes, n)]
             rows = parts[0] if len(parts) == 1 else np.concatenate(parts)
             matrix = add_gram(np.eye(len(rows), order="F"), rows.T, transposed=True)
@@ -119,7 +111,9 @@ class NewtonSystem:
             return vector + product
 
         step, is_solved = conjugate_gradients(
-            times, -point.gradient, residual=_RESIDUAL, max_products=_PRODUCTS
+            *(times, -point.gradient),
+            residual=NEWTON.residual,
+            max_products=NEWTON.n_products,
         )
         return step if is_solved else None
 
@@ -184,7 +178,7 @@ def _sizes(point, bases, d):
 
 def _parts(sizes, n):
     """Yield slices of groups whose directions fit a block."""
-    part = np.cumsum(sizes) * n // _BLOCK
+    part = np.cumsum(sizes) * n // NEWTON.block
     ends = np.append(np.flatnonzero(np.diff(part)) + 1, len(sizes))
     first = 0
     for end in ends:

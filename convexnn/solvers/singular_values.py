@@ -24,11 +24,9 @@ from ..programs.nuclear_norms import (
 )
 from ..programs.program import ConvexProgram
 from .algebra import conjugate_gradients
+from .newton_numbers import NUCLEAR
 
 __all__ = ["NuclearNormSystem", "SingularValueShrinkage"]
-
-#: Residual of conjugate gradients, relative to the gradient, and most products.
-_RESIDUAL, _PRODUCTS = 0.05, 400
 
 
 class SingularValuePoint:
@@ -172,5 +170,7 @@ class NuclearNormSystem:
             return v + product
 
         return conjugate_gradients(
-            times, -gradient, residual=_RESIDUAL, max_products=_PRODUCTS
+            *(times, -gradient),
+            residual=NUCLEAR.residual,
+            max_products=NUCLEAR.n_products,
         )[0]
