@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from ..architectures import ParallelReLU, Units
-from ..architectures.base import Architecture
+from ..architectures import Architecture, ParallelReLU, Units
 from ..architectures.rectifiers import Rectifier, Widths, parabolic
 from ..programs.losses import Loss
 from ..programs.program import heads_of
@@ -86,7 +86,7 @@ class WhiteDirections:
 
 def coordinates_of(
     architecture: Architecture,
-) -> type[DigitCoordinates] | type[CurvatureCoordinates]:
+) -> Callable[..., DigitCoordinates | CurvatureCoordinates]:
     """Return the coordinates that descents of some units go in, a class."""
     return DigitCoordinates if architecture.degree == 1 else CurvatureCoordinates
 
