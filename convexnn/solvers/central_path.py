@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
+from scipy.linalg import LinAlgError
 
 from ..programs.losses import SquaredLoss
 from ..programs.program import ConvexProgram
@@ -288,10 +289,13 @@ class CentralPath:
         for k, target in enumerate(targets):
             ds[k] += self.errors[k]
             dl.append(target - self.multipliers[k] - self._weights[k] * ds[k])
-        along = np.einsum("bjd,bjd->bj", self.W, dW) / self._root
-        dZ = dW - self.Z * along[..., None]
-        dZ *= self._curvature[..., None]
-        dZ += centred - self.Z
+        with np.errstate(over="ignore", invalid="ignore"):
+            along = np.einsum("bjd,bjd->bj", self.W, dW) / self._root
+            dZ = dW - self.Z * along[..., None]
+            dZ *= self._curvature[..., None]
+            dZ += centred - self.Z
+        if not np.isfinite(dZ).all():
+            raise LinAlgError("the step overflowed")
         return dW, dZ, ds, dl
 
     def _step_lengths(self, step):

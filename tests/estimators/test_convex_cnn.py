@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from convexnn import ConvexCNNRegressor
+from convexnn import ConvexCNNRegressor, ConvexCNNRegressorCV
 from convexnn.filters import in_recovery_cone
 
 
@@ -19,9 +19,14 @@ from convexnn.filters import in_recovery_cone
     [
         ConvexCNNRegressor(),
         ConvexCNNRegressor(refine=False, linear_weight="limit", solver="highs"),
-        ConvexCNNRegressor(formulation="global", tol=0.1),
+        ConvexCNNRegressor(formulation="global", tol=0.1, beta_ratio=0.2),
         ConvexCNNRegressor(formulation="global", solver="newton", n_cells=5),
-        ConvexCNNRegressor(formulation="global", loss="huber", tol=0.1),
+        ConvexCNNRegressor(
+            formulation="global", loss="huber", tol=0.1, beta_ratio=0.2, n_cells=5
+        ),
+        ConvexCNNRegressorCV(
+            betas=2, beta_min_ratio=0.3, cv=2, cells="sampled", n_cells=3
+        ),
     ]
 )
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

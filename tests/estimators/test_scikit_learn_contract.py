@@ -51,7 +51,7 @@ CLASSIFIERS = [
         fold_training="certified",
     ),
     ThreeLayerConvexClassifier(2, **LOOSE, **GIVEN | {"n_cells": 4}),
-    ThreeLayerConvexClassifierCV(**CHOICE | {"tol": 0.9}, **BRIEF),
+    ThreeLayerConvexClassifierCV(n_units=2, **CHOICE, **GIVEN),
 ]
 DECODERS = [
     CenteredGDDecoder(),
