@@ -8,27 +8,35 @@ plotting library.
 from .estimators import (
     CenteredGDDecoder,
     ConvexCNNRegressor,
+    ConvexCNNRegressorCV,
     ConvexReLUClassifier,
     ConvexReLUClassifierCV,
     ConvexReLURegressor,
     ConvexReLURegressorCV,
     ThreeLayerConvexClassifier,
+    ThreeLayerConvexClassifierCV,
     ThreeLayerConvexRegressor,
+    ThreeLayerConvexRegressorCV,
+    penalty_path,
+    relu_path,
 )
 from .training.certify import certify
-from .training.path import relu_path
 
 __all__ = [
     "CenteredGDDecoder",
     "ConvexCNNRegressor",
+    "ConvexCNNRegressorCV",
     "ConvexReLUClassifier",
     "ConvexReLUClassifierCV",
     "ConvexReLURegressor",
     "ConvexReLURegressorCV",
     "ThreeLayerConvexClassifier",
+    "ThreeLayerConvexClassifierCV",
     "ThreeLayerConvexRegressor",
+    "ThreeLayerConvexRegressorCV",
     "__version__",
     "certify",
+    "penalty_path",
     "relu_path",
 ]
 

@@ -6,6 +6,7 @@ import math
 import sys
 import warnings
 from contextlib import contextmanager
+from inspect import signature
 from numbers import Integral, Real
 
 import numpy as np
@@ -23,14 +24,9 @@ from sklearn.utils.validation import (
     column_or_1d,
 )
 
-from .architectures import ARCHITECTURES
-
 __all__ = [
-    "CLASSIFICATION_CONSTRAINTS",
     "DENSE_LIMIT",
     "DIRECTIONS",
-    "REGRESSION_CONSTRAINTS",
-    "TRAINING_CONSTRAINTS",
     "Integral",
     "Interval",
     "Real",
@@ -45,11 +41,13 @@ __all__ = [
     "check_penalty",
     "check_range",
     "check_samples",
+    "check_unused",
     "check_weights",
     "fit_context",
     "is_routing_enabled",
     "validate_data",
     "validate_params",
+    "warn_user",
 ]
 
 #: Most entries that a sparse X may have once it is dense: 800 MB in float64.
@@ -58,30 +56,12 @@ DENSE_LIMIT = 100_000_000
 #: Squares of targets beyond this overflow in float64.
 _LARGEST_TARGET = 1e150
 
-#: The loss of everything that predicts numbers, and of what predicts classes.
-REGRESSION_CONSTRAINTS = {
-    "loss": [StrOptions({"squared", "huber"})],
-    "epsilon": [Interval(Real, 0, np.inf, closed="neither")],
-}
-CLASSIFICATION_CONSTRAINTS = {
-    "loss": [StrOptions({"log_loss", "squared_hinge", "hinge"})],
-    "class_weight": [dict, StrOptions({"balanced"}), None],
-}
-
-#: Parameters that everything that trains a network has.
-TRAINING_CONSTRAINTS = {
-    "activation": [StrOptions(set(ARCHITECTURES))],
-    "solver": [str],
-    "cells": [StrOptions({"auto", "sampled", "all"}), "array-like"],
-    "n_cells": [Interval(Integral, 1, None, closed="left")],
-    "fit_intercept": ["boolean"],
-    "tol": [Interval(Real, 0, 1, closed="left")],
-    "max_iter": [Interval(Integral, 1, None, closed="left")],
-    "max_neurons": [Interval(Integral, 1, None, closed="left"), None],
-    "solver_options": [dict, None],
-    "verbose": ["verbose"],
-    "random_state": ["random_state"],
-}
+#: Modules whose calls are not the user's: ours, and those of decorators.
+_INSIDE = (
+    f"{__name__.partition('.')[0]}.",
+    "sklearn.base",
+    "sklearn.utils._param_validation",
+)
 
 #: Directions of the relaxation of convolutional networks that are not arrays.
 DIRECTIONS = ("data", "gaussian", "antithetic")
@@ -146,28 +126,26 @@ def as_dense(X, *, is_told=True):
             "dense array, such as encoders return with sparse_output=False."
         )
     if is_told:
-        warnings.warn(
+        warn_user(
             f"X is sparse, of shape {X.shape}, and was made dense, with {size:,} "
             "entries: networks are trained on dense arrays. Pass a dense array to "
             "avoid this warning; encoders return one with sparse_output=False.",
             EfficiencyWarning,
-            stacklevel=_level_outside(),
         )
     # Rows in memory one after the other, as sums run along memory.
     return X.toarray(order="C")
 
 
-def _level_outside():
-    """Return the stack level, as seen by the caller, of who called the package.
+def warn_user(message, category=UserWarning):
+    """Warn at the line that called the package, however many calls ago.
 
-    Validation is reached by ways of different lengths, through scikit-learn's
-    decorator of `fit`.
+    Fits are reached by ways of different lengths, through scikit-learn's decorator of
+    `fit` and of functions.
     """
-    inside = (f"{__name__.partition('.')[0]}.", "sklearn.base")
-    frame, level = sys._getframe(1), 1
-    while frame.f_back and frame.f_globals.get("__name__", "").startswith(inside):
+    frame, level = sys._getframe(1), 2
+    while frame.f_back and frame.f_globals.get("__name__", "").startswith(_INSIDE):
         frame, level = frame.f_back, level + 1
-    return level
+    warnings.warn(message, category, stacklevel=level)
 
 
 def validate_data(estimator, X, y="no_validation", *, reset=True, **checks):
@@ -371,6 +349,36 @@ def check_objective(value):
             "The objective overflows: y and sample_weight are too large together. "
             "Rescale one of them."
         )
+
+
+def check_unused(estimator, chooser, users):
+    """Refuse parameters that are set where what was chosen does not use them.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Whose parameters they are.
+    chooser : str
+        The parameter that chooses.
+    users : dict of str to tuple of str
+        Values of `chooser` that use a parameter, by the name of this.
+
+    Raises
+    ------
+    ValueError
+        If one is not at its default, and `chooser` is another value.
+    """
+    chosen = getattr(estimator, chooser)
+    defaults = signature(type(estimator)).parameters
+    for name, values in users.items():
+        given, default = getattr(estimator, name), defaults[name].default
+        is_left = given is default or (np.ndim(given) == 0 and given == default)
+        if not is_left and chosen not in values:
+            raise ValueError(
+                f"{name}={given!r} is used by {chooser}="
+                f"{' or '.join(map(repr, values))} only, got {chooser}={chosen!r}. "
+                f"Leave {name}={default!r}."
+            )
 
 
 def check_direction(direction, grid):

@@ -44,7 +44,8 @@ html_theme_options = {
 }
 # The start page and the single pages without children need no left column.
 _SINGLE = (
-    *("index", "theory", "backends", "defaults", "two_layer"),
-    *("classification", "uci", "decoder", "convex_cnn", "three_layer"),
+    *("index", "theory", "decisions", "architectures", "backends", "defaults"),
+    *("choosing_beta", "two_layer", "classification", "uci", "decoder"),
+    *("convex_cnn", "three_layer"),
 )
 html_sidebars = {page: [] for page in _SINGLE}

@@ -22,8 +22,7 @@ def test_import_loads_no_backend_and_no_plotting():
 
 def test_choosing_a_backend_loads_only_that_one():
     statement = (
-        "from convexnn.solvers import select_backend; "
-        "select_backend('osqp', 'relu').load()"
+        "from convexnn.solvers import select_backend; select_backend('osqp').load()"
     )
     modules = loaded_after(statement)
     assert "osqp" in modules

@@ -7,7 +7,9 @@ import numpy as np
 __all__ = ["relu_price_bound", "three_layer_price_bound"]
 
 
-def relu_price_bound(X, v):
+def relu_price_bound(
+    X: np.ndarray, v: np.ndarray, slopes: tuple[float, float] = (0.0, 1.0)
+) -> float:
     r"""Bound ``max abs(v' (X u)_+)`` over the unit ball from above.
 
     With :math:`(z)_+ = (z + |z|) / 2`, and dropping the rows that can only lower the
@@ -20,7 +22,8 @@ def relu_price_bound(X, v):
         \sqrt{\lambda_{\max}(X^\top \mathrm{diag}(v^+) X)}
 
     by the inequality of Cauchy and Schwarz, and the same for -v. It is rigorous and
-    loose.
+    loose. Units of other slopes than 0 and 1 have half their sum and their difference
+    in place of the two halves.
 
     Parameters
     ----------
@@ -28,6 +31,8 @@ def relu_price_bound(X, v):
         Inputs.
     v : ndarray of shape (n,)
         Dual point.
+    slopes : tuple of float, default=(0.0, 1.0)
+        Slopes of a unit on either side of its hyperplane.
 
     Returns
     -------
@@ -47,10 +52,12 @@ def relu_price_bound(X, v):
     for positive in (np.maximum(v, 0), np.maximum(-v, 0)):
         largest = np.linalg.eigvalsh((X.T * positive) @ X)[-1]
         bounds.append(np.sqrt(positive.sum() * max(float(largest), 0.0)))
-    return 0.5 * (linear + float(max(bounds)))
+    inactive, active = slopes
+    even, odd = abs(active - inactive), abs(active + inactive)
+    return 0.5 * (odd * linear + even * float(max(bounds)))
 
 
-def three_layer_price_bound(X, v):
+def three_layer_price_bound(X: np.ndarray, v: np.ndarray) -> float:
     r"""Bound ``max abs(v' ((X U)_+ u)_+)`` over the unit balls from above.
 
     With :math:`w_j = U_j |u_j|`, dropping the rows that can only lower the value and

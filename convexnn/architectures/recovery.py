@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..programs.program import lengths_of
+from ..data.samples import Samples
+from ..networks.network import ReLUNetwork
+from ..programs.losses import Offset
+from ..programs.program import ConvexProgram, lengths_of
 
 __all__ = [
     "network_weights",
@@ -20,14 +23,16 @@ __all__ = [
 ]
 
 
-def split_bias(columns, has_bias):
+def split_bias(columns: np.ndarray, has_bias: bool) -> tuple[np.ndarray, np.ndarray]:
     """Split columns into weights and the bias in the last row, zeros without one."""
     if has_bias:
         return columns[:-1], columns[-1]
     return columns, np.zeros(columns.shape[1])
 
 
-def unscaled_units(program, U, samples):
+def unscaled_units(
+    program: ConvexProgram, U: np.ndarray, samples: Samples
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, Offset]:
     """Return non-zero groups, weights, biases, output weights and the intercept."""
     norms = np.linalg.norm(U, axis=0)
     groups = np.flatnonzero(norms)
@@ -37,7 +42,9 @@ def unscaled_units(program, U, samples):
     return groups, *network_weights(U[:, groups] / root, output, offset, samples)
 
 
-def network_weights(hidden, output, offset, samples):
+def network_weights(
+    hidden: np.ndarray, output: np.ndarray, offset: Offset, samples: Samples
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, Offset]:
     """Return weights, biases, output weights and intercept in the caller's units.
 
     With ``f = y_scale * (offset + sum_j (x u_j / x_scale)_+ a_j)`` the factor is split
@@ -50,7 +57,7 @@ def network_weights(hidden, output, offset, samples):
     return weights, bias, output * root, offset
 
 
-def program_directions(network, samples):
+def program_directions(network: ReLUNetwork, samples: Samples) -> np.ndarray:
     """Return a network's groups in the program's units, of shape (d, m)."""
     hidden = network.hidden
     if samples.has_bias:
@@ -59,7 +66,12 @@ def program_directions(network, samples):
     return hidden * lengths_of(network.output) * scale
 
 
-def sum_into_groups(program, network, directions, cells):
+def sum_into_groups(
+    program: ConvexProgram,
+    network: ReLUNetwork,
+    directions: np.ndarray,
+    cells: np.ndarray,
+) -> np.ndarray:
     """Add each unit's direction to the group of its cell and sign."""
     U = np.zeros(program.shape)
     group_of = {

@@ -116,19 +116,12 @@ def load_images(
     name : str
         Such as "mnist".
     folder : path-like, default=None
-        Folder of the data; the environment variable CONVEXNN_DATA by default.
+        As for :func:`load_folder`, with the same errors.
 
     Returns
     -------
     train, test : ndarray of shape (n_images, height, width), uint8
         The arrays ``x_train`` and ``x_test``.
-
-    Raises
-    ------
-    ValueError
-        If no folder is given and CONVEXNN_DATA is not set.
-    FileNotFoundError
-        If there is no such file.
     """
     with np.load(_place(folder) / "images" / f"{name}.npz") as arrays:
         return arrays["x_train"], arrays["x_test"]

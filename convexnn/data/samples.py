@@ -16,9 +16,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..programs.losses import LOSSES
+from ..programs.program import pool
 from .patches import Patches, PatchGrid
 
-__all__ = ["Samples", "collect_samples", "without_last_digits"]
+__all__ = ["Samples", "beyond_rounding", "collect_samples", "without_last_digits"]
+
+#: Error of a target's deviation from the mean, relative to the target.
+_ROUNDING = 4 * float(np.finfo(float).eps)
 
 #: Numbers that are kept apart between 0 and 1.
 _FINEST = 2.0**40
@@ -58,12 +62,12 @@ class Samples:
     X: np.ndarray
     y: np.ndarray
     weights: np.ndarray
-    within: float
-    x_scale: float
-    y_scale: float
-    weight_scale: float
-    y_offset: float | np.ndarray
-    has_bias: bool
+    within: float = 0.0
+    x_scale: float = 1.0
+    y_scale: float = 1.0
+    weight_scale: float = 1.0
+    y_offset: float | np.ndarray = 0.0
+    has_bias: bool = False
 
     @property
     def n_patches(self) -> int:
@@ -182,6 +186,28 @@ def collect_samples(
         y_offset=y_offset,
         has_bias=fit_intercept,
     )
+
+
+def beyond_rounding(beta_max: float, samples: Samples) -> float:
+    """Return beta_max, or 0 where the rounding of constant targets explains it.
+
+    Parameters
+    ----------
+    beta_max : float
+        Of the samples, in the caller's units.
+    samples : Samples
+        What it was computed from.
+
+    Returns
+    -------
+    float
+        `beta_max` or 0.
+    """
+    offset = np.abs(samples.y_offset) / samples.y_scale
+    sizes = (np.abs(samples.y) + offset).reshape(len(samples.y), -1).sum(axis=1)
+    norms = pool(np.linalg.norm(samples.X, axis=1), samples.n_patches)
+    limit = _ROUNDING * float(samples.weights @ (sizes * norms))
+    return float(beta_max) if beta_max > limit * samples.beta_scale else 0.0
 
 
 def _average_targets(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.sparse.linalg import LinearOperator, eigsh
 
@@ -12,17 +14,29 @@ __all__ = [
     "largest_curvature",
 ]
 
-#: Share of the largest stable step 2 / L that a descent takes by default.
-_STABLE = 0.9
 
-#: Share of that step which an accelerated descent takes: 0.95 / L.
-_CAUTIOUS = 0.95 / 1.8
+@dataclass(frozen=True)
+class _Numbers:
+    """Numbers of descents.
 
-#: A loss this many times the first one is called divergence.
-_DIVERGED = 1e3
+    Attributes
+    ----------
+    stable, cautious : float
+        Share of the largest stable step 2 / L that a descent takes by default, and
+        share of that step which an accelerated one takes: 0.95 / L.
+    diverged : float
+        A loss this many times the first one is called divergence.
+    small : int
+        Below this many entries of w the curvature comes from the whole matrix.
+    """
 
-#: Below this many entries of w the curvature comes from the whole matrix.
-_SMALL = 16
+    stable: float = 0.9
+    cautious: float = 0.95 / 1.8
+    diverged: float = 1e3
+    small: int = 16
+
+
+_DESCENT = _Numbers()
 
 
 def largest_curvature(problem, w, *, centered):
@@ -46,7 +60,7 @@ def largest_curvature(problem, w, *, centered):
     activity = problem.evaluate(w, slopes).activity
     shift = activity if centered else np.zeros_like(activity)
     d = len(w)
-    if d <= _SMALL:
+    if d <= _DESCENT.small:
         hessian = slopes.gram() - np.outer(shift, shift)
         return max(float(np.linalg.eigvalsh(hessian)[-1]), 0.0)
 
@@ -63,7 +77,7 @@ def largest_curvature(problem, w, *, centered):
 def _auto_rate(problem, w, centered):
     """Return the default step; any does where no unit changes the loss."""
     curvature = largest_curvature(problem, w, centered=centered)
-    return 2.0 * _STABLE / curvature if curvature > 0 else 1.0
+    return 2.0 * _DESCENT.stable / curvature if curvature > 0 else 1.0
 
 
 class GradientSteps:
@@ -137,7 +151,8 @@ class AcceleratedSteps:
 
     def __init__(self, problem, theta, start, *, learning_rate):
         self.theta = theta
-        self.rate = learning_rate or _CAUTIOUS * _auto_rate(problem, start, True)
+        share = _DESCENT.cautious
+        self.rate = learning_rate or share * _auto_rate(problem, start, True)
         self.last, self.momentum = start, 1.0
 
     def objective(self, evaluation):
@@ -185,7 +200,7 @@ def descend(problem, start, progress, steps, *, may_stall=True):
         before, at = steps.objective(at), problem.evaluate(w)
         progress.record(w, at.loss)
         has_stalled = may_stall and progress.is_stalled(before, steps.objective(at))
-        has_diverged = not at.loss <= _DIVERGED * progress.losses[0]
+        has_diverged = not at.loss <= _DESCENT.diverged * progress.losses[0]
     return progress.result(
         w, has_converged=has_stalled and not has_diverged, learning_rate=steps.rate
     )

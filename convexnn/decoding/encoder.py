@@ -40,7 +40,7 @@ def encode(X, w):
     Examples
     --------
     >>> import numpy as np
-    >>> from convexnn.decoding.encoder import encode
+    >>> from convexnn.decoding import encode
     >>> encode(np.array([[1.0, -2.0], [3.0, 0.5]]), np.array([0.5, 1.0])).tolist()
     [1.5, 5.0]
     """
@@ -124,7 +124,7 @@ class DecodingProblem:
     Examples
     --------
     >>> import numpy as np
-    >>> from convexnn.decoding.encoder import DecodingProblem
+    >>> from convexnn.decoding import DecodingProblem
     >>> problem = DecodingProblem(np.array([[1.0], [-1.0]]), np.array([3.0, 0.0]))
     >>> at = problem.evaluate(np.array([0.0]))
     >>> at.residual.tolist(), at.loss, at.gradient.tolist(), at.activity.tolist()

@@ -2,35 +2,55 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from .box_quadratic import minimize_by_conjugate_gradients, minimize_by_pivoting
 
 __all__ = ["FactorizedSteps", "IterativeSteps", "decode_newton", "finish_on_kinks"]
 
-#: Damping at the start, and its bounds; slopes are 0 and 1, so it needs no scaling.
-_FIRST, _LEAST, _MOST = 1e-3, 1e-13, 1e4
 
-#: Factors of the damping after a step that lowers the loss, and after one that fails,
-#: when it becomes at least the last of the three.
-_EASED, _TIGHTENED, _FELT = 0.1, 5.0, 1e-6
+@dataclass(frozen=True)
+class _Numbers:
+    """Numbers of the iterations.
 
-#: Factor of the damping where the matrix of a cell is singular.
-_FIRM = 100.0
+    Attributes
+    ----------
+    first, least, most : float
+        Damping at the start, and its bounds; slopes are 0 and 1, so it needs no
+        scaling.
+    eased, tightened, felt : float
+        Factors of the damping after a step that lowers the loss, and after one that
+        fails, when it becomes at least the last of the three.
+    firm : float
+        Factor of the damping where the matrix of a cell is singular.
+    crawl : float
+        Two iterations in a row that lower the loss by less than this share are a crawl.
+    accuracy : float
+        Relative accuracy of a step by conjugate gradients; of those tried, 1e-1 to
+        1e-4, the one with the fewest products in all.
+    most_products : int
+        Products that conjugate gradients may take for a step.
+    """
 
-#: Two iterations in a row that lower the loss by less than this share are a crawl.
-_CRAWL = 1e-3
+    first: float = 1e-3
+    least: float = 1e-13
+    most: float = 1e4
+    eased: float = 0.1
+    tightened: float = 5.0
+    felt: float = 1e-6
+    firm: float = 100.0
+    crawl: float = 1e-3
+    accuracy: float = 1e-3
+    most_products: int = 2000
 
-#: Relative accuracy of a step by conjugate gradients; of those tried, 1e-1 to 1e-4,
-#: the one with the fewest products in all.
-_ACCURACY = 1e-3
 
-#: Products that conjugate gradients may take for a step.
-_MOST_PRODUCTS = 2000
+_NEWTON = _Numbers()
 
 
-class FactorizedSteps:
-    """Steps from the normal equations, whose matrix is formed and factorised.
+class _Steps:
+    """Steps from a point, from the slopes there.
 
     Parameters
     ----------
@@ -40,14 +60,20 @@ class FactorizedSteps:
 
     def __init__(self, slopes):
         self._slopes = slopes
-        self._gram = None
 
     def leave_from(self, w):
-        """Take the slopes of a new point, which they hold already."""
-        self._gram = self._slopes.gram()
+        """Take a new point, of which the slopes are those already."""
 
     def stay_at(self, w):
-        """Do nothing: the matrix is still that of the point."""
+        """Take the point again after a trial elsewhere, where the slopes now are."""
+
+
+class FactorizedSteps(_Steps):
+    """Steps from the normal equations, whose matrix is formed and factorised."""
+
+    def leave_from(self, w):
+        """Form the matrix, which outlives trials elsewhere."""
+        self._gram = self._slopes.gram()
 
     def step(self, gradient, damping, lower, upper):
         """Return the minimiser of the damped model over the box, or None."""
@@ -59,20 +85,8 @@ class FactorizedSteps:
             return None
 
 
-class IterativeSteps:
-    """Steps by conjugate gradients: nothing but products with the Jacobian.
-
-    Parameters
-    ----------
-    slopes : Slopes
-        The Jacobian at the point that the steps leave from.
-    """
-
-    def __init__(self, slopes):
-        self._slopes = slopes
-
-    def leave_from(self, w):
-        """Do nothing: the slopes are those of the point already."""
+class IterativeSteps(_Steps):
+    """Steps by conjugate gradients: nothing but products with the Jacobian."""
 
     def stay_at(self, w):
         """Restore the slopes after a trial elsewhere."""
@@ -88,8 +102,8 @@ class IterativeSteps:
             lambda vector: self._slopes.product(vector) + damping * vector,
             gradient / scale,
             *bounds,
-            tol=_ACCURACY,
-            max_products=_MOST_PRODUCTS,
+            tol=_NEWTON.accuracy,
+            max_products=_NEWTON.most_products,
         )
         return scale * step
 
@@ -123,28 +137,28 @@ def decode_newton(problem, theta, start, progress, *, factorize):
     """
     slopes = problem.slopes()
     steps = FactorizedSteps(slopes) if factorize else IterativeSteps(slopes)
-    w, damping = start, _FIRST
+    w, damping = start, _NEWTON.first
     at = problem.evaluate(w, slopes)
     progress.record(w, at.loss)
     n_crawled = 0
     while not progress.is_over(at.loss) and n_crawled < 2:
         steps.leave_from(w)
         lower = None
-        while lower is None and damping <= _MOST:
+        while lower is None and damping <= _NEWTON.most:
             moved = steps.step(at.gradient, damping, -theta - w, theta - w)
             if moved is not None:
                 point = np.clip(w + moved, -theta, theta)
                 trial = problem.evaluate(point, slopes)
                 lower = trial if trial.loss < at.loss else None
             if lower is None:
-                damping = max(_TIGHTENED * damping, _FELT)
+                damping = max(_NEWTON.tightened * damping, _NEWTON.felt)
                 steps.stay_at(w)
         if lower is None:
             return progress.result(w, has_converged=True)
-        crawls = at.loss - lower.loss < _CRAWL * at.loss
+        crawls = at.loss - lower.loss < _NEWTON.crawl * at.loss
         n_crawled = n_crawled + 1 if crawls else 0
         w, at = point, lower
-        damping = max(_EASED * damping, _LEAST)
+        damping = max(_NEWTON.eased * damping, _NEWTON.least)
         progress.record(w, at.loss)
     return progress.result(w, has_converged=n_crawled > 1)
 
@@ -160,16 +174,12 @@ def finish_on_kinks(problem, theta, w, progress, *, factorize):
 
     Parameters
     ----------
-    problem : DecodingProblem
-        What is solved.
-    theta : float
-        Half-width of the box.
+    problem, theta, factorize
+        Of :func:`decode_newton`.
     w : ndarray of shape (n_features,)
         Where to begin, inside the box.
     progress : Progress
         Continued; its last loss is that of `w`.
-    factorize : bool
-        Form and factorise matrices, or use conjugate gradients.
 
     Returns
     -------
@@ -184,13 +194,13 @@ def finish_on_kinks(problem, theta, w, progress, *, factorize):
         gradient, lower, upper = problem.best_cell(w, at, slopes)
         lower, upper = np.maximum(lower, -theta), np.minimum(upper, theta)
         steps.leave_from(w)
-        moved, damping = None, _LEAST
+        moved, damping = None, _NEWTON.least
         while moved is None:
             moved = steps.step(gradient, damping, lower - w, upper - w)
-            damping = _FIRM * damping
+            damping = _NEWTON.firm * damping
         point = np.clip(w + moved, lower, upper)
         trial = problem.evaluate(point, slopes)
-        has_stalled = not trial.loss < (1.0 - progress.tol) * at.loss
+        has_stalled = not trial.loss < (1.0 - progress.settings.tol) * at.loss
         if trial.loss < at.loss:
             w, at = point, trial
             progress.record(w, at.loss)

@@ -126,11 +126,6 @@ class LabelCoding:
         is_in = labels[:, None] == self.classes
         return np.where(is_in, 1.0, 0.0 if self.loss == "log_loss" else -1.0)
 
-    def one_against_rest(self, labels):
-        """Return targets of -1 and 1: one for two classes, one a class for more."""
-        chosen = self.classes[1:] if self.is_binary else self.classes
-        return [np.where(labels == label, 1.0, -1.0) for label in chosen]
-
     def predict(self, outputs):
         """Return labels of outputs of shape (n,) or (n, n_classes), or one axis more.
 

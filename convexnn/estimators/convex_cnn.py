@@ -2,57 +2,55 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
-from sklearn.base import (
-    BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
-    RegressorMixin,
-    TransformerMixin,
-)
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.validation import check_is_fitted
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
 from ..architectures import ConvolutionalReLU
 from ..checks import (
     DIRECTIONS,
-    TRAINING_CONSTRAINTS,
     Integral,
     Interval,
     Real,
     StrOptions,
     all_or_nothing,
-    check_direction,
     check_range,
     check_samples,
+    check_unused,
     check_weights,
-    fit_context,
-    validate_data,
 )
 from ..data.patches import Patches, patch_grid
-from ..data.samples import collect_samples
-from ..filters.backends import select_relaxation_backend
-from ..filters.trainer import FilterTrainer
 from ..networks.network import ConvolutionalReLUNetwork
-from ..solvers import select_backend
-from ..solvers.time_limit import OUT_OF_TIME, time_limit
-from ..training.trainer import Trainer
-from .limit import LIMIT_CONSTRAINTS, warn_of_time
-from .penalty import PENALTY_CONSTRAINTS, beyond_rounding, chosen_penalty
-from .two_layer import warn_of_gap
+from ..solvers.time_limit import time_limit
+from .base import NetworkRegressor
+from .constraints import NETWORKS, PENALTY_CHOICE, REGRESSION
+from .one_filter import train_filter
 
 __all__ = ["ConvexCNNRegressor"]
 
-#: Parameters that mean the same for everything that trains a network.
-_SHARED = (
-    *("cells", "n_cells", "fit_intercept", "solver", "max_iter"),
-    *("verbose", "random_state"),
-)
+_SHAPE = [Integral, tuple, list, None]
+
+#: Parameters that one formulation alone uses, and attributes that it alone sets.
+_OF_ONE = {
+    "relaxation": (
+        *("linear_weight", "direction", "n_restarts", "refine", "accuracy"),
+        "n_jobs",
+    ),
+    "global": (
+        *("beta", "beta_ratio", "loss", "epsilon", "cells", "n_cells"),
+        *("fit_intercept", "tol", "max_neurons", "warm_start", "solver_options"),
+    ),
+}
+_FITTED = {
+    "relaxation": (
+        *("coef_", "filter_", "residual_", "recovered_", "relaxation_objective_"),
+        *("direction_", "n_restarts_"),
+    ),
+    "global": ("certificate_", "history_", "beta_", "beta_max_"),
+}
 
 
 class ConvexCNNRegressor(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, RegressorMixin, BaseEstimator
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkRegressor
 ):
     r"""Convolutional network with one hidden layer, trained through convex programs.
 
@@ -108,116 +106,111 @@ class ConvexCNNRegressor(
         patches side by side. Patches have to end where the input does.
     formulation : {"relaxation", "global"}, default="relaxation"
         What is trained: one filter with fixed output weights, or many filters.
-    beta : float or "limit", default=None
-        With "global" the penalty, in (0, inf). It weighs against a sum over samples,
-        and depends on the units of inputs and targets. None: `beta_ratio` times
-        `beta_max_`. With "relaxation" the weight of the linear term, in [0, inf), or
-        "limit" for the linear program (9), 0.01 by default: it is no penalty, none of
-        it silences the network, and `beta_ratio` has no say.
-        With ``direction="data"`` it has no units: about the relative noise of the
-        labels is a good value without `refine`, and with it little depends on it.
-        ``beta=0`` is the naive relaxation (7), which any non-negative labels fit with
-        w = 0: it is there to be seen failing.
-    beta_ratio : float, default=0.05
-        Penalty divided by `beta_max_`, in (0, inf), for "global" with ``beta=None``
-        alone. One penalty holds for all inputs: give them one scale.
+        "relaxation" alone uses `linear_weight` to `accuracy` and `n_jobs`, "global"
+        alone `beta` to `fit_intercept`, `tol`, `max_neurons`, `warm_start` and
+        `solver_options`; what the other one uses is to be left at its default.
+    linear_weight : float or "limit", default=0.01
+        Weight beta of the linear term, in [0, inf), or "limit" for the linear program
+        (9). It is no penalty, and none of it silences the network. With
+        ``direction="data"`` it has no units: about the relative noise of the labels is
+        good without `refine`, and with it little depends on it. 0 is the naive
+        relaxation (7), which any non-negative labels fit with w = 0: it is there to be
+        seen failing.
     direction : {"data", "gaussian", "antithetic"} or array-like, default="data"
         Direction r. "data": the sum of all patches times their labels, and then, until
         it settles (at most ten times), of the active patches alone. "gaussian":
-        standard normal, a new one for each restart, as in the paper. "antithetic":
-        the same in pairs r, -r. An array of the filter's shape: that one.
+        standard normal, a new one for each restart, as in the paper. "antithetic": the
+        same in pairs r, -r. An array of the filter's shape: that one.
     n_restarts : int, default=50
-        Largest number of starts: programs with new directions if these are drawn,
-        and otherwise refinements from randomly perturbed moments of the data. No more
-        are made when the residual is zero, or when ten refinements have ended at
+        Largest number of starts, which are programs with new directions if these are
+        drawn, and otherwise refinements from randomly perturbed moments of the data. No
+        more are made when the residual is zero, or when ten refinements have ended at
         the same smallest loss. Without `refine` other directions need one.
     refine : bool, default=True
-        Whether to go on from the relaxation to a local minimum of the least squares.
-        With ``direction="data"`` the moments of the data are refined first, and no
-        program is solved where they lead to a zero residual: its solution along the
-        direction of the filter found is then known.
-    cells : str or array-like of shape (n_inputs, n_gates), default="auto"
-        Activation patterns of the patches, for "global" alone: "auto", "sampled",
-        "all" or gates, as in :class:`~convexnn.ConvexReLURegressor`, where n_inputs is
-        filter_size, and one more with biases.
-    n_cells : int, default=50
-        Number of sampled cells, for "global" alone.
-    fit_intercept : bool, default=True
-        Whether filters have biases and the output an intercept, for "global" alone:
-        the relaxation has none.
+        Go on to a local minimum of the least squares. With ``direction="data"`` the
+        moments of the data are refined first, and no program is solved where they lead
+        to a zero residual: its solution along the direction of the filter found is then
+        known.
+    accuracy : float, default=1e-6
+        Largest relative residual that counts as zero, and largest relative error of a
+        solution of the relaxation, in (0, 1). The latter is computed from its
+        multipliers and means the same for every backend. Before a refinement programs
+        are solved to 1e-3 only.
+    beta : float, default=None
+        Penalty, in (0, inf). It weighs against a *sum* of losses, so it grows with the
+        number of samples, and depends on the units of inputs and targets; `beta_max_`
+        is the value from which on the network is constant. None for `beta_ratio` times
+        `beta_max_`.
+    beta_ratio : float, default=0.05
+        Penalty divided by `beta_max_`, in (0, inf), where `beta` is None, as in
+        :class:`~convexnn.ConvexReLURegressor`. One penalty holds for all features: give
+        them one scale.
+    loss, epsilon, cells, n_cells, fit_intercept
+        Of :class:`~convexnn.ConvexReLURegressor`; `cells` are patterns of
+        all patches, and an array has filter_size rows, and one more with biases.
     solver : str, default="auto"
         For "global" "active_set", "newton" or "cvxpy", of
-        :class:`~convexnn.ConvexReLURegressor`. For "relaxation" the backend of the
-        relaxation: "interior_point" (own; (8) and (9)), "osqp" (all),
-        "highs" ((9), through scipy), "cvxpy" (all, with Clarabel). "auto" takes the
-        first in this order that can solve the program.
-    tol : float, default=None
-        With "global" the relative duality gap to stop at, in [0, 1), 1e-3 by default;
-        about 0.1 is enough for predictions, and much faster with large filters.
-        With "relaxation" the relative accuracy, in (0, 1), 1e-6 by default: the
-        largest relative residual that counts as zero, and the largest relative error
-        of a solution of the relaxation, which is computed from its multipliers and
-        means the same for every backend. Before a refinement programs are solved to
-        1e-3 only.
+        :class:`~convexnn.ConvexReLURegressor`. For "relaxation" "interior_point" (own;
+        (8) and (9)), "osqp" (all), "highs" ((9), through scipy), "cvxpy" (all, with
+        Clarabel); "auto" takes the first in this order that can solve the program.
+    tol : float, default=1e-2
+        Bound on the relative duality gap, (primal - dual) / primal, in [0, 1). It means
+        the same for every backend and is computed from the fitted network; after a
+        search the dual value is an estimate. About 0.1 is enough for predictions.
     max_iter : int, default=20000
         Largest number of iterations of the backend for each program, of rounds of a
         search, and of steps of each refinement.
+    max_neurons, warm_start, solver_options
+        Of :class:`~convexnn.ConvexReLURegressor`; a neuron is a filter.
     max_seconds : float, default=None
-        Seconds of wall time, in (0, inf), after which the fit ends with the best
-        network so far, what is known of it, and a ConvergenceWarning unless that is
-        good enough; None for no limit. It is looked at after every step: expect it to
-        be overrun by one, and with "relaxation" by a whole program of other backends
-        than "interior_point".
+        Limit of the fit in seconds of wall time, in (0, inf); None for none. At its end
+        the best network so far is kept, with what is known of it. It is looked at after
+        every step, and with "relaxation" after whole programs of other backends than
+        "interior_point".
     n_jobs : int, default=None
         Number of starts to work on at once, in threads: None for 1 unless in a joblib
         context, -1 for all processors. The result does not depend on it.
     verbose : int, default=0
-        1 prints a line a start, 2 the iterations of the backend too.
+        1 prints a line a start or a round, 2 the iterations of the backend too.
     random_state : int, RandomState instance or None, default=None
-        Source of directions and perturbations.
+        Source of directions and perturbations, or of sampled cells and searches.
 
     Attributes
     ----------
     filters_ : ndarray of shape (n_filters, ...)
-        Filters u, of the filter's shape each, of the "global" network.
+        Filters u, of the filter's shape each; one for "relaxation".
     filter_biases_, output_weights_ : ndarray of shape (n_filters,)
-        Their biases b and output weights a.
+        Their biases b and output weights a; 0 and 1 for "relaxation".
     intercept_ : float
-        Output intercept c.
+        Output intercept c; 0 for "relaxation".
     n_filters_ : int
         Number of filters.
-    certificate_ : Certificate
-        Objective, dual bound and gap of the "global" network, and what they hold over:
-        with scope "search" the bound is an estimate.
-    beta_ : float
-        The penalty of the "global" network; 1 where `beta` is None and `beta_max_` 0.
-    beta_max_ : float
-        Smallest penalty for which the "global" network is zero; after a search an
-        estimate from below.
-    history_ : History
-        Objective and bound against CPU seconds.
-    filter_ : ndarray of the filter's shape
-        Filter w.
-    coef_ : ndarray of shape (filter_size,)
-        The same, flattened.
+    grid_ : convexnn.data.patches.PatchGrid
+        Where the patches of an input lie.
+    network_ : convexnn.networks.network.ConvolutionalReLUNetwork
+        The network of the attributes above.
     objective_ : float
-        Half the weighted sum of squares at the filter; what "global" minimises.
+        What was minimised: half the weighted sum of squares for "relaxation".
+    n_iter_ : int
+        Iterations of the backend and steps of the refinements in all.
+    certificate_, history_, beta_, beta_max_ : object, object, float, float
+        Of "global", as in :class:`~convexnn.ConvexReLURegressor`.
+    coef_, filter_ : ndarray of shape (filter_size,), and of the filter's shape
+        Filter w of "relaxation"; those below are of "relaxation", too.
     residual_ : float
         Norm of the weighted residual divided by that of the labels.
     recovered_ : bool
-        Whether `residual_` is at most `tol`: the filter then is a global minimum, and
-        the one that made the labels, if there is no other. That it is the only one is
-        not promised.
+        Whether `residual_` is at most `accuracy`: the filter then is a global minimum,
+        and the one that made the labels, if there is no other. That it is the only one
+        is not promised.
     relaxation_objective_ : float
-        Value of the relaxation's program: (8), minimised, or with ``beta="limit"``
-        ``r'w`` of (9), maximised. The program is the one that the filter came from,
-        or, where it came from elsewhere, that of the first start.
+        Value of the relaxation's program: (8), minimised, or with
+        ``linear_weight="limit"`` ``r'w`` of (9), maximised. The program is the one that
+        the filter came from, or, where it came from elsewhere, that of the first start.
     direction_ : ndarray of shape (filter_size,)
         Direction r of that program.
     n_restarts_ : int
         Number of starts made.
-    n_iter_ : int
-        Iterations of the backend and steps of the refinements in all.
     n_features_in_ : int
         Number of features seen in fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -235,20 +228,16 @@ class ConvexCNNRegressor(
     Warns
     -----
     ConvergenceWarning
-        If the gap of the "global" network stays above `tol`, if the relaxation without
-        `refine` is not solved to `tol`, if a refinement ends at `max_iter`, if
-        `max_seconds` end before that, or all starts, is reached, or if the network is
+        If the relative duality gap of "global" stays above `tol`; with "relaxation" if
+        without `refine` the program is not solved to `accuracy`, if a refinement ends
+        at `max_iter`, if `max_seconds` end it before all starts, or if the network is
         zero although there are positive labels.
     UserWarning
-        If `beta` of "global" is a number above `beta_max_` or below 1e-5 of it.
+        If `beta` is a number above `beta_max_` or below 1e-5 of it.
 
     See Also
     --------
-    convexnn.filters.program.in_recovery_cone : Decides whether (9) returns a filter.
-
-    Notes
-    -----
-    Training is done in double precision; results have the precision of X.
+    convexnn.filters.in_recovery_cone : Decides whether (9) returns a filter.
 
     References
     ----------
@@ -280,28 +269,26 @@ class ConvexCNNRegressor(
     ... ).fit(X, y - y.mean())
     >>> model.filters_.shape[1:], model.certificate_.scope
     ((4,), 'search')
-    >>> bool(model.certificate_.relative_gap <= 1e-3)
+    >>> bool(model.certificate_.relative_gap <= 1e-2)
     True
     """
 
     _parameter_constraints: dict = {
-        "input_shape": [Integral, tuple, list, None],
-        "filter_shape": [Integral, tuple, list, None],
-        "stride": [Integral, tuple, list, None],
-        "formulation": [StrOptions({"relaxation", "global"})],
-        "beta": [
+        **NETWORKS,
+        **REGRESSION,
+        "input_shape": _SHAPE,
+        "filter_shape": _SHAPE,
+        "stride": _SHAPE,
+        "formulation": [StrOptions(set(_OF_ONE))],
+        "linear_weight": [
             Interval(Real, 0, np.inf, closed="left"),
             StrOptions({"limit"}),
-            None,
         ],
-        "beta_ratio": PENALTY_CONSTRAINTS["beta_ratio"],
         "direction": [StrOptions(set(DIRECTIONS)), "array-like"],
         "n_restarts": [Interval(Integral, 1, None, closed="left")],
         "refine": ["boolean"],
-        **{name: TRAINING_CONSTRAINTS[name] for name in _SHARED},
-        **LIMIT_CONSTRAINTS,
-        "tol": [*TRAINING_CONSTRAINTS["tol"], None],
-        "n_jobs": [Integral, None],
+        "accuracy": [Interval(Real, 0, 1, closed="neither")],
+        "n_jobs": PENALTY_CHOICE["n_jobs"],
     }
 
     def __init__(
@@ -311,18 +298,25 @@ class ConvexCNNRegressor(
         filter_shape=None,
         stride=None,
         formulation="relaxation",
-        beta=None,
-        beta_ratio=0.05,
+        linear_weight=0.01,
         direction="data",
         n_restarts=50,
         refine=True,
+        accuracy=1e-6,
+        beta=None,
+        beta_ratio=0.05,
+        loss="squared",
+        epsilon=1.35,
         cells="auto",
         n_cells=50,
         fit_intercept=True,
         solver="auto",
-        tol=None,
+        tol=1e-2,
         max_iter=20_000,
+        max_neurons=None,
         max_seconds=None,
+        warm_start=False,
+        solver_options=None,
         n_jobs=None,
         verbose=0,
         random_state=None,
@@ -331,258 +325,118 @@ class ConvexCNNRegressor(
         self.filter_shape = filter_shape
         self.stride = stride
         self.formulation = formulation
-        self.beta = beta
-        self.beta_ratio = beta_ratio
+        self.linear_weight = linear_weight
         self.direction = direction
         self.n_restarts = n_restarts
         self.refine = refine
+        self.accuracy = accuracy
+        self.beta = beta
+        self.beta_ratio = beta_ratio
+        self.loss = loss
+        self.epsilon = epsilon
         self.cells = cells
         self.n_cells = n_cells
         self.fit_intercept = fit_intercept
         self.solver = solver
         self.tol = tol
         self.max_iter = max_iter
+        self.max_neurons = max_neurons
         self.max_seconds = max_seconds
+        self.warm_start = warm_start
+        self.solver_options = solver_options
         self.n_jobs = n_jobs
         self.verbose = verbose
         self.random_state = random_state
 
     def __sklearn_tags__(self):
-        """Return the tags: sparse X; the relaxation cannot fit negative targets."""
+        """Return the tags: the relaxation cannot fit negative targets."""
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
         tags.regressor_tags.poor_score = self.formulation == "relaxation"
         return tags
 
-    @fit_context
-    def fit(self, X, y, sample_weight=None):
-        """Train the network.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Inputs, flattened, finite. Sparse ones are made dense, with an
-            EfficiencyWarning, up to 1e8 entries.
-        y : array-like of shape (n_samples,)
-            Targets, finite; the relaxation cannot fit those below 0.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights. A weight of 2 equals a repeated row, a weight of 0
-            an absent one.
-
-        Returns
-        -------
-        self : ConvexCNNRegressor
-            Fitted estimator.
-        """
-        with all_or_nothing(self), time_limit(self.max_seconds):
-            X, y = check_samples(self, X, y)
-            weights = check_weights(sample_weight, X)
-            self._forget()
-            if self.formulation == "global":
-                self._fit_global(X, y, weights)
-            else:
-                self._fit_relaxation(X, y, weights)
-        return self
-
-    def predict(self, X):
-        """Return the network's outputs.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Inputs, finite. Sparse ones are made dense, up to 1e8 entries.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-            Predictions, in float32 if the network and `X` are.
-        """
-        patches = self._patches(X)
-        if hasattr(self, "coef_"):
-            return patches.pooled(self.coef_)
-        return self._network(patches.grid).predict(patches.X)
+    def _fit(self, X, y, sample_weight):
+        users = {name: (key,) for key, names in _OF_ONE.items() for name in names}
+        check_unused(self, "formulation", users)
+        if self.formulation == "global":
+            return super()._fit(X, y, sample_weight)
+        return self._fit_filter(X, y, sample_weight)
 
     def transform(self, X):
-        """Return the rectified responses of the filter, one feature a patch.
+        """Return the rectified responses of the filters to the patches.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Inputs, finite. Sparse ones are made dense, up to 1e8 entries.
+            Inputs, finite; sparse ones are made dense.
 
         Returns
         -------
-        ndarray of shape (n_samples, n_patches) or (n_samples, n_patches * n_filters)
-            ``max(x_j'w, 0)``, patches in the order of the input (C order), whose sums
-            are the predictions; with "global" ``max(x_j'u_l + b_l, 0)``, the filters
-            of a patch one after the other.
+        ndarray of shape (n_samples, n_patches * n_filters)
+            ``max(x_j'u_l + b_l, 0)``, patches in the order of the input (C order), the
+            filters of a patch one after the other. The sums of the one filter of
+            "relaxation" are the predictions.
         """
-        patches = self._patches(X)
-        if hasattr(self, "coef_"):
-            responses = patches.responses(self.coef_)
-        else:
-            network = self._network(patches.grid)
-            responses = patches.responses(network.hidden)
-            responses += network.hidden_bias
-            responses = responses.reshape(len(responses), -1)
+        X, network = self._inputs(X), self.network_
+        responses = Patches(X, network.grid).responses(network.hidden)
+        responses += network.hidden_bias
+        responses = responses.reshape(len(responses), -1)
         return np.maximum(responses, 0, out=responses)
+
+    @property
+    def network_(self):
+        """The network of the fit, in the precision of X."""
+        grid = self.grid_
+        hidden = self.filters_.reshape(-1, grid.filter_size).T
+        weights = (hidden, self.filter_biases_, self.output_weights_, self.intercept_)
+        return ConvolutionalReLUNetwork(*weights, grid)
 
     @property
     def _n_features_out(self):
         """Number of features that `transform` returns."""
-        return self._grid().n_patches * getattr(self, "n_filters_", 1)
+        return self.grid_.n_patches * self.n_filters_
 
-    def _network(self, grid):
-        """Return the fitted "global" network."""
-        hidden = self.filters_.reshape(self.n_filters_, grid.filter_size).T
-        weights = (hidden, self.filter_biases_, self.output_weights_, self.intercept_)
-        return ConvolutionalReLUNetwork(*weights, grid)
+    def _kind(self):
+        if self.formulation != "global":
+            raise ValueError(
+                "Penalties are of formulation='global', got "
+                f"formulation={self.formulation!r}."
+            )
+        return ConvolutionalReLU
 
-    def _forget(self):
-        """Remove what a former fit, perhaps of the other formulation, left behind."""
-        for name in list(vars(self)):
-            if name.endswith("_") and not name.endswith("_in_"):
-                delattr(self, name)
+    def _architecture(self):
+        return ConvolutionalReLU(self._grid())
 
     def _grid(self):
         return patch_grid(
             self.n_features_in_, self.input_shape, self.filter_shape, self.stride
         )
 
-    def _patches(self, X):
-        """Return the patches of validated inputs of a fitted network."""
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
-        return Patches(X, self._grid())
-
-    def _fit_global(self, X, y, weights):
-        """Train many filters through the convex program and keep them."""
-        tol = _given(self.tol, 1e-3)
-        if isinstance(self.beta, str) or self.beta == 0:
-            raise ValueError(
-                "beta must be in (0, inf) with formulation='global', got "
-                f"{self.beta!r}."
-            )
-        architecture = ConvolutionalReLU(self._grid())
-        backend = select_backend(self.solver, architecture.name)
-        trainer = Trainer(
-            collect_samples(
-                *(X, y, weights),
-                fit_intercept=self.fit_intercept,
-                grid=architecture.grid,
-            ),
-            backend,
-            architecture=architecture,
-            tol=tol,
-            **{
-                name: getattr(self, name)
-                for name in ("cells", "n_cells", "max_iter", "verbose", "random_state")
-            },
-        )
-        self.beta_max_ = beyond_rounding(trainer.beta_max(), trainer.samples)
-        # From there: this method, `fit`, the decorator of `fit`, the user.
-        self.beta_ = chosen_penalty(
-            self.beta, self.beta_ratio, self.beta_max_, stacklevel=5
-        )
-        trained = trainer.train(self.beta_)
-        # Of constant targets the objective is rounding, and so is its gap.
-        if self.beta_max_ > 0:
-            self._warn_of_gap(trained, tol)
-        self._store_global(trained, X.dtype, architecture.grid)
-
-    def _warn_of_gap(self, trained, tol):
-        if trained.status == OUT_OF_TIME and trained.gap > tol:
-            reached = (
-                f"the relative duality gap is {trained.gap:.3g}, above tol={tol:g}"
-            )
-            remedy = "tol, beta or beta_ratio, or use fewer or smaller patches"
-            warn_of_time(self.max_seconds, reached, remedy, stacklevel=6)
-        else:
-            warn_of_gap(trained, tol, self.max_seconds, stacklevel=6)
-
-    def _store_global(self, trained, dtype, grid):
-        network = trained.network
-        filters = check_range(network.hidden, dtype)
-        self.filters_ = filters.T.reshape(-1, *grid.filter_shape)
+    def _keep(self, network, dtype):
+        filters = check_range(network.hidden, dtype).T
+        self.filters_ = filters.reshape(-1, *network.grid.filter_shape)
         self.filter_biases_ = check_range(network.hidden_bias, dtype)
         self.output_weights_ = check_range(network.output, dtype)
         self.intercept_ = check_range(network.output_bias, dtype)[()]
         self.n_filters_ = network.n_neurons
-        self.certificate_ = trained.certificate
-        self.objective_ = trained.certificate.primal
-        self.history_ = trained.history
-        self.n_iter_ = trained.n_iter
+        self.grid_ = network.grid
+        for key, names in _FITTED.items():
+            for name in names if key != self.formulation else ():
+                vars(self).pop(name, None)
 
-    def _fit_relaxation(self, X, y, weights):
+    def _fit_filter(self, X, y, sample_weight):
         """Train one filter through the relaxation and keep it."""
-        grid = self._grid()
-        beta, tol = _given(self.beta, 0.01), _given(self.tol, 1e-6)
-        if tol == 0:
-            raise ValueError(
-                f"tol must be in (0, 1) with formulation='relaxation', got {tol!r}."
-            )
-        beta = None if isinstance(beta, str) else float(beta)
-        kind = "linear" if beta is None else "quadratic" if beta > 0 else "naive"
-        trainer = FilterTrainer(
-            *(X, y, weights, grid),
-            backend=select_relaxation_backend(self.solver, kind),
-            beta=beta,
-            direction=check_direction(self.direction, grid),
-            tol=tol,
-            **{
-                name: getattr(self, name)
-                for name in (
-                    *("n_restarts", "refine", "max_iter"),
-                    *("n_jobs", "verbose", "random_state"),
-                )
-            },
-        )
-        trained = trainer.train()
-        self._warn(trained, tol, has_positive=bool((y > 0).any()))
-        coef = check_range(trained.w, X.dtype)
-        self.coef_ = coef
-        self.filter_ = coef.reshape(grid.filter_shape)
-        self.objective_ = trained.loss
-        self.residual_ = trained.residual
-        self.recovered_ = trained.is_recovered
-        self.relaxation_objective_ = trained.relaxation_value
-        self.direction_ = trained.direction
-        self.n_restarts_ = trained.n_restarts
-        self.n_iter_ = trained.n_iter
-
-    def _warn(self, trained, tol, *, has_positive):
-        """Tell what was not reached."""
-        if trained.is_out_of_time:
-            reached = f"after {trained.n_restarts} of up to {self.n_restarts} starts "
-            reached += f"the relative residual is {trained.residual:.3g}"
-            if not self.refine:
-                reached += (
-                    f", and the relaxation's relative error {trained.violation:.3g}"
-                )
-            remedy = "or tol, or decrease n_restarts"
-            warn_of_time(self.max_seconds, reached, remedy, stacklevel=6)
-            return
-        if not self.refine and trained.violation > tol:
-            message = (
-                f"The relaxation's relative error {trained.violation:.3g} is above "
-                f"tol={tol:g}. Increase max_iter or tol, or try another solver."
-            )
-        elif not trained.is_converged:
-            message = (
-                f"The refinement ended at max_iter={self.max_iter} with a relative "
-                f"residual of {trained.residual:.3g}. Increase max_iter."
-            )
-        elif trained.is_zero and has_positive:
-            message = (
-                "The network is zero: no patch of the training rows has a positive "
-                "response, although there are positive labels. Check X, or use "
-                "direction='data', refine=True and beta > 0."
-            )
-        else:
-            return
-        warnings.warn(message, ConvergenceWarning, stacklevel=5)
-
-
-def _given(value, default):
-    """Return a parameter's value, or what it is by default."""
-    return default if value is None else value
+        with all_or_nothing(self), time_limit(self.max_seconds):
+            X, y = check_samples(self, X, y)
+            weights = check_weights(sample_weight, X)
+            network, trained = train_filter(self, X, y, weights, self._grid())
+            self._keep(network, X.dtype)
+            self.filter_ = self.filters_[0]
+            self.coef_ = self.filter_.ravel()
+            self.objective_ = trained.loss
+            self.residual_ = trained.residual
+            self.recovered_ = trained.is_recovered
+            self.relaxation_objective_ = trained.relaxation_value
+            self.direction_ = trained.direction
+            self.n_restarts_ = trained.n_restarts
+            self.n_iter_ = trained.n_iter
+        return self

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from ..checks import REGRESSION_CONSTRAINTS, TRAINING_CONSTRAINTS, fit_context
-from .limit import LIMIT_CONSTRAINTS
-from .penalty import PENALTY_CONSTRAINTS
-from .two_layer import TwoLayerRegressor
+from .base import NetworkRegressor
+from .constraints import NETWORKS, REGRESSION
+from .two_layer import TwoLayerNetworks
 
 __all__ = ["ConvexReLURegressor"]
 
 
-class ConvexReLURegressor(TwoLayerRegressor):
+class ConvexReLURegressor(TwoLayerNetworks, NetworkRegressor):
     r"""Two-layer ReLU network trained to a duality gap by convex optimisation.
 
     The network :math:`f(x) = \sum_j \max(x^\top w_j + b_j, 0)\, a_j + c` minimises
@@ -39,10 +38,10 @@ class ConvexReLURegressor(TwoLayerRegressor):
     Parameters
     ----------
     beta : float, default=None
-        Penalty on the weights of both layers, in (0, inf). It weighs against a *sum*
-        of squares, so it grows with the number of samples, and linearly with the
-        scale of the targets and with that of the inputs; `beta_max_` is the value from
-        which on the network is constant. None for ``beta_ratio * beta_max_``.
+        Penalty, in (0, inf). It weighs against a *sum* of losses, so it grows with the
+        number of samples, and depends on the units of inputs and targets; `beta_max_`
+        is the value from which on the network is constant. None for `beta_ratio` times
+        `beta_max_`.
     beta_ratio : float, default=0.007
         Penalty divided by `beta_max_`, in (0, inf), where `beta` is None. It needs no
         knowledge of the data: in other units of y and with all rows repeated,
@@ -78,33 +77,33 @@ class ConvexReLURegressor(TwoLayerRegressor):
         Number of sampled patterns; fewer where the data has no more. A search over
         all cells does not use it.
     fit_intercept : bool, default=True
-        Give every unit a bias, penalised like its weights, and the output an
-        intercept, which is not penalised.
+        Give every unit of the first layer a bias, penalised like its weights, and the
+        output an intercept, which is not penalised.
     tol : float, default=1e-2
-        Bound on the relative duality gap, (primal - dual) / primal, in [0, 1). It
-        means the same for every backend and is computed from the fitted network;
-        with scope "search" the dual value is an estimate. A search for less than 1e-2
-        also starts from wider networks.
+        Bound on the relative duality gap, (primal - dual) / primal, in [0, 1). It means
+        the same for every backend and is computed from the fitted network; after a
+        search the dual value is an estimate. About 0.1 is enough for predictions.
     max_iter : int, default=20000
-        Largest number of iterations of the backend in all: proximal steps of
-        "fista", Newton steps of "interior_point" and "newton", quadratic programs of
-        "osqp", rounds of "active_set".
+        Largest number of iterations of the backend in all: proximal steps of "fista",
+        Newton steps of "interior_point" and "newton", quadratic programs of "osqp",
+        rounds of a search.
     max_neurons : int, default=None
         Largest number of units. A wider solution is cut to its largest units, which
         are then trained again; the certificate keeps bounding networks of any width.
     max_seconds : float, default=None
         Limit of the fit in seconds of wall time, in (0, inf); None for none. At its end
-        the best network so far is kept, with its true gap; a pricing that has begun is
-        ended first. Results then depend on the machine.
+        the best network so far is kept, with its true gap; a step that has begun is
+        ended first, such as a pricing. Results then depend on the machine.
     warm_start : bool, default=False
-        Start from the network of the previous fit, if it has the same activation and
-        number of features.
+        Start from the network of the previous fit, if it has the same kind of units and
+        numbers of features and outputs.
     solver_options : dict, default=None
         Further options of the backend: for "cvxpy" `solver` and whatever
         ``cvxpy.Problem.solve`` takes, for "osqp" its settings, for "active_set"
         `n_starts` (256, directions that pricing climbs from) and `n_units` (largest
         width of a random start; by default 50 at a tenth of `beta_max_`, and more
-        below, up to two units a row).
+        below, up to two units a row; a search for a `tol` below 1e-2 also starts from
+        wider networks).
     verbose : int, default=0
         1 prints a line a round, 2 a line an iteration where cells are listed.
     random_state : int, RandomState instance or None, default=None
@@ -122,8 +121,11 @@ class ConvexReLURegressor(TwoLayerRegressor):
         Gates of the units, bias row last. Only for "gated_relu".
     n_neurons_ : int
         Number of hidden units.
+    network_ : ReLUNetwork or GatedReLUNetwork
+        The network of these arrays, of :mod:`convexnn.networks.network`, in the
+        precision of X.
     objective_ : float
-        Value of the objective above at the fitted network.
+        Value of the objective above at the network.
     certificate_ : convexnn.programs.certificate.Certificate
         Primal value, dual bound, gap, relative gap, and what they hold over.
     history_ : convexnn.solvers.history.History
@@ -132,10 +134,10 @@ class ConvexReLURegressor(TwoLayerRegressor):
         Penalty that was trained with; 1 where `beta` is None and `beta_max_` is 0, for
         constant targets or inputs of zero: every penalty gives a constant network.
     beta_max_ : float
-        Smallest beta for which the zero network is optimal over the cells; with
-        scope "search" an estimate from below.
+        Smallest penalty for which the constant network is optimal over the cells: after
+        a search an estimate from below. 0 for targets that are constant up to rounding.
     n_iter_ : int
-        Iterations of the backend.
+        Iterations of the backend, or rounds of a search.
     n_features_in_ : int
         Number of features seen in fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -187,13 +189,7 @@ class ConvexReLURegressor(TwoLayerRegressor):
     True
     """
 
-    _parameter_constraints: dict = {
-        **TRAINING_CONSTRAINTS,
-        **REGRESSION_CONSTRAINTS,
-        **PENALTY_CONSTRAINTS,
-        **LIMIT_CONSTRAINTS,
-        "warm_start": ["boolean"],
-    }
+    _parameter_constraints: dict = NETWORKS | REGRESSION
 
     def __init__(
         self,
@@ -233,25 +229,3 @@ class ConvexReLURegressor(TwoLayerRegressor):
         self.solver_options = solver_options
         self.verbose = verbose
         self.random_state = random_state
-
-    @fit_context
-    def fit(self, X, y, sample_weight=None):
-        """Train the network to a relative duality gap of `tol`.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Inputs, finite; sparse ones are made dense.
-        y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            Targets, finite; several where all cells are searched, or gates are
-            fixed. A single column is read as a vector, with a DataConversionWarning.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights. A weight of 2 equals a repeated row, a weight of 0
-            an absent one.
-
-        Returns
-        -------
-        self : ConvexReLURegressor
-            Fitted estimator.
-        """
-        return self._fit_at_beta(X, y, sample_weight)

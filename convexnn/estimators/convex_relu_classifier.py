@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from ..checks import CLASSIFICATION_CONSTRAINTS, TRAINING_CONSTRAINTS, fit_context
-from .limit import LIMIT_CONSTRAINTS
-from .penalty import PENALTY_CONSTRAINTS
-from .two_layer import TwoLayerClassifier
+from .base import NetworkClassifier
+from .constraints import CLASSIFICATION, NETWORKS
+from .two_layer import TwoLayerNetworks
 
 __all__ = ["ConvexReLUClassifier"]
 
 
-class ConvexReLUClassifier(TwoLayerClassifier):
+class ConvexReLUClassifier(TwoLayerNetworks, NetworkClassifier):
     r"""Two-layer ReLU classifier trained to a duality gap by convex optimisation.
 
     The network :math:`f(x) = \sum_j \max(x^\top w_j + b_j, 0)\, a_j + c` minimises
@@ -42,31 +41,30 @@ class ConvexReLUClassifier(TwoLayerClassifier):
     Parameters
     ----------
     beta : float, default=None
-        Penalty on the weights of both layers, in (0, inf). It weighs against a *sum*
-        of losses, so it grows with the number of samples; `beta_max_` is the value
-        from which on the network is constant. None for ``beta_ratio * beta_max_``.
+        Penalty, in (0, inf). It weighs against a *sum* of losses, so it grows with the
+        number of samples, and depends on the units of inputs and targets; `beta_max_`
+        is the value from which on the network is constant. None for `beta_ratio` times
+        `beta_max_`.
     beta_ratio : float, default=0.1
         Penalty divided by `beta_max_`, in (0, inf), where `beta` is None, as in
-        :class:`~convexnn.ConvexReLURegressor`.
+        :class:`~convexnn.ConvexReLURegressor`. One penalty holds for all features: give
+        them one scale.
     loss : {"log_loss", "squared_hinge", "hinge"}, default="log_loss"
         Loss, as above. Only "log_loss" gives probabilities. "hinge", which has a kink,
         takes far longer than the others, and may miss `tol`.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes by label, 1 for those that are left out. "balanced"
         gives all classes the same total weight, ``sum(s) / n_classes``.
-    activation : {"relu", "gated_relu"}, default="relu"
-        "relu" is the network above. "gated_relu" fixes the gates g_k of the cells
-        and drops the cones, as in :class:`~convexnn.ConvexReLURegressor`.
-    solver, cells, n_cells, fit_intercept
+    activation, solver, cells, n_cells, fit_intercept
         Of :class:`~convexnn.ConvexReLURegressor`.
     tol : float, default=1e-2
-        Bound on the relative duality gap, (primal - dual) / primal, in [0, 1). It
-        means the same for every backend and is computed from the fitted network;
-        with scope "search" the dual value is an estimate.
+        Bound on the relative duality gap, (primal - dual) / primal, in [0, 1). It means
+        the same for every backend and is computed from the fitted network; after a
+        search the dual value is an estimate. About 0.1 is enough for predictions.
     max_iter, max_neurons, max_seconds
         Of :class:`~convexnn.ConvexReLURegressor`.
     warm_start : bool, default=False
-        Start from the network of the previous fit, if it has the same activation and
+        Start from the network of the previous fit, if it has the same kind of units and
         numbers of features and outputs.
     solver_options, verbose, random_state
         Of :class:`~convexnn.ConvexReLURegressor`.
@@ -75,30 +73,11 @@ class ConvexReLUClassifier(TwoLayerClassifier):
     ----------
     classes_ : ndarray of shape (n_classes,)
         Labels in ascending order; those of a total weight of 0 are absent.
-    coefs_ : list of ndarray
-        Hidden weights W of shape (n_features, n_neurons) and output weights a of
-        shape (n_neurons, n_outputs), where n_outputs is 1 for two classes and
-        n_classes for more; only units that are not zero.
-    intercepts_ : list of ndarray
-        Hidden biases b of shape (n_neurons,) and output intercepts c of shape
-        (n_outputs,).
-    gates_ : ndarray of shape (n_inputs, n_neurons)
-        Gates of the units, bias row last. Only for "gated_relu".
-    n_neurons_ : int
-        Number of hidden units.
-    objective_ : float
-        Value of the objective above at the fitted network.
-    certificate_ : convexnn.programs.certificate.Certificate
-        Primal value, dual bound, gap, relative gap, and what they hold over.
-    history_ : convexnn.solvers.history.History
-        Objective and dual bound after every round, against CPU seconds.
-    beta_ : float
-        Penalty that was trained with.
-    beta_max_ : float
-        Smallest beta for which the constant network is optimal over the cells; with
-        scope "search" an estimate from below.
-    n_iter_ : int
-        Iterations of the backend.
+    coefs_, intercepts_, gates_, network_, n_neurons_
+        The network, as in :class:`~convexnn.ConvexReLURegressor`, of one output for two
+        classes, and of n_classes for more.
+    objective_, certificate_, history_, beta_, beta_max_, n_iter_
+        What is known of it, as in :class:`~convexnn.ConvexReLURegressor`.
     n_features_in_ : int
         Number of features seen in fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -160,13 +139,7 @@ class ConvexReLUClassifier(TwoLayerClassifier):
     array([[1., 0.]])
     """
 
-    _parameter_constraints: dict = {
-        **TRAINING_CONSTRAINTS,
-        **CLASSIFICATION_CONSTRAINTS,
-        **PENALTY_CONSTRAINTS,
-        **LIMIT_CONSTRAINTS,
-        "warm_start": ["boolean"],
-    }
+    _parameter_constraints: dict = NETWORKS | CLASSIFICATION
 
     def __init__(
         self,
@@ -206,24 +179,3 @@ class ConvexReLUClassifier(TwoLayerClassifier):
         self.solver_options = solver_options
         self.verbose = verbose
         self.random_state = random_state
-
-    @fit_context
-    def fit(self, X, y, sample_weight=None):
-        """Train the network to a relative duality gap of `tol`.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Inputs, finite; sparse ones are made dense.
-        y : array-like of shape (n_samples,)
-            Labels: whole numbers, booleans or strings.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights. A weight of 2 equals a repeated row, a weight of 0
-            an absent one.
-
-        Returns
-        -------
-        self : ConvexReLUClassifier
-            Fitted estimator.
-        """
-        return self._fit_at_beta(X, y, sample_weight)

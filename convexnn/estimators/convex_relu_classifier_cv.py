@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from ..checks import CLASSIFICATION_CONSTRAINTS, StrOptions, fit_context
-from .cross_validation import CHOICE_CONSTRAINTS, PenaltyChoice
-from .two_layer import TwoLayerClassifier
+from .base import NetworkClassifier
+from .constraints import CLASSIFICATION, PENALTY_CHOICE, SCORING
+from .cross_validation import LabelChoice
+from .two_layer import TwoLayerNetworks
 
 __all__ = ["ConvexReLUClassifierCV"]
 
 
-class ConvexReLUClassifierCV(PenaltyChoice, TwoLayerClassifier):
+class ConvexReLUClassifierCV(LabelChoice, TwoLayerNetworks, NetworkClassifier):
     r"""Two-layer ReLU classifier with its penalty chosen by cross-validation.
 
     On the training part of every fold, networks follow one descending path of penalties
@@ -43,37 +44,28 @@ class ConvexReLUClassifierCV(PenaltyChoice, TwoLayerClassifier):
     ----------
     betas : int or array-like of shape (n_betas,), default=13
         Number of penalties, evenly spaced on a logarithmic scale from beta_max on all
-        the data down, or the penalties, in (0, inf).
+        the data down, or from 1 where that is 0; or the penalties, in (0, inf), which
+        are sorted in descending order.
     beta_min_ratio : float, default=1e-3
         Smallest penalty divided by the largest, in (0, 1], where `betas` is a number.
     cv : int, cross-validation generator or iterable, default=None
-        Folds: None for five, an int for so many, stratified and in the order of the
-        rows, a splitter, or pairs of index arrays.
+        Folds: None for five in the order of the rows, stratified for classifiers, an
+        int for so many, a splitter, or pairs of index arrays.
     scoring : {"log_loss", "accuracy"}, default=None
         Mean log loss of the true classes, with ``loss="log_loss"`` only, or share of
         right labels, on the left-out parts. None for "log_loss" where there are
         probabilities, and otherwise "accuracy".
-    fold_training : {"auto", "descent", "certified"}, default="auto"
-        Of :class:`~convexnn.ConvexReLURegressorCV`.
     selection : {"min", "one_se"}, default="min"
         "min" chooses the penalty of the smallest error, averaged over the folds, and
-        the largest of several. "one_se" chooses the largest penalty whose average is at
-        most one standard error (of the average over the folds, at the minimum) above
-        that; it gives narrower networks.
-    patience : int, default=3
-        Where `betas` is a number: the paths end when the average error of so many
-        penalties in a row is more than 1 % above the smallest, since the smallest
-        penalties take longest. None goes on to the last.
-    n_jobs : int, default=None
-        Number of folds to work on at once: None for 1 unless in a joblib context, -1
-        for all processors. The result does not depend on it.
+        the largest of several (with descents, of those within 2 % of it). "one_se"
+        chooses the largest penalty whose average is at most one standard error (of the
+        average over the folds, at the minimum) above that; it gives narrower networks.
     loss, class_weight, activation, solver, cells, n_cells, fit_intercept
         Of :class:`~convexnn.ConvexReLUClassifier`.
-    tol, max_iter, max_neurons, max_seconds, solver_options, verbose
+    fold_training, patience, n_jobs, tol, max_iter, max_neurons, max_seconds
         Of :class:`~convexnn.ConvexReLURegressorCV`.
-    random_state : int, RandomState instance or None, default=None
-        Source of sampled cells and of searches. An int is used anew for every fold
-        and for the last fit, as clones of one estimator would; otherwise one is drawn.
+    solver_options, verbose, random_state
+        Of :class:`~convexnn.ConvexReLURegressorCV`.
 
     Attributes
     ----------
@@ -89,7 +81,7 @@ class ConvexReLUClassifierCV(PenaltyChoice, TwoLayerClassifier):
         whose left-out weights are all 0.
     objective_path_, gap_path_, n_neurons_path_ : ndarray of shape (n_betas, n_folds)
         Of the paths, as in :class:`~convexnn.ConvexReLURegressorCV`.
-    classes_, coefs_, intercepts_, gates_, n_neurons_ : ndarray, list of ndarray, int
+    classes_, coefs_, intercepts_, gates_, network_, n_neurons_
         Network of the last fit, as in :class:`~convexnn.ConvexReLUClassifier`.
     objective_, certificate_, history_, beta_max_, n_iter_ : float, object, int
         Of the last fit, as in :class:`~convexnn.ConvexReLUClassifier`.
@@ -134,9 +126,9 @@ class ConvexReLUClassifierCV(PenaltyChoice, TwoLayerClassifier):
     """
 
     _parameter_constraints: dict = {
-        **CHOICE_CONSTRAINTS,
-        **CLASSIFICATION_CONSTRAINTS,
-        "scoring": [StrOptions({"log_loss", "accuracy"}), None],
+        **PENALTY_CHOICE,
+        **CLASSIFICATION,
+        **SCORING,
     }
 
     def __init__(
@@ -187,43 +179,3 @@ class ConvexReLUClassifierCV(PenaltyChoice, TwoLayerClassifier):
         self.solver_options = solver_options
         self.verbose = verbose
         self.random_state = random_state
-
-    @fit_context
-    def fit(self, X, y, sample_weight=None, **params):
-        """Choose the penalty along the paths of all folds and train with it.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Inputs, finite; sparse ones are made dense.
-        y : array-like of shape (n_samples,)
-            Labels: whole numbers, booleans or strings.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights, in training and in the errors of the left-out parts.
-            A weight of 2 equals a repeated row in the same fold, a weight of 0 an
-            absent one.
-        **params : dict
-            `groups`, of shape (n_samples,), for splitters of groups. With metadata
-            routing enabled, whatever is requested by the splitter.
-
-        Returns
-        -------
-        self : ConvexReLUClassifierCV
-            Fitted estimator.
-        """
-        return self._fit_along_paths(X, y, sample_weight, params)
-
-    def _code(self, y, weights):
-        return super()._code(y, weights, scoring=self._judged_by())
-
-    def _judged_by(self):
-        """Return the name of the score, refusing one that the loss does not have."""
-        if self.scoring == "log_loss" and self.loss != "log_loss":
-            raise ValueError(
-                "scoring='log_loss' needs probabilities, which loss='log_loss' alone "
-                f"gives: loss={self.loss!r} allows scoring='accuracy' or None."
-            )
-        return self.scoring or ("log_loss" if self.loss == "log_loss" else "accuracy")
-
-    def _store_errors(self, errors):
-        self.scoring_, self.error_path_ = self._judged_by(), errors

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from ..checks import REGRESSION_CONSTRAINTS, fit_context
-from .cross_validation import CHOICE_CONSTRAINTS, PenaltyChoice
-from .two_layer import TwoLayerRegressor
+from .base import NetworkRegressor
+from .constraints import PENALTY_CHOICE, REGRESSION
+from .cross_validation import NumberChoice
+from .two_layer import TwoLayerNetworks
 
 __all__ = ["ConvexReLURegressorCV"]
 
 
-class ConvexReLURegressorCV(PenaltyChoice, TwoLayerRegressor):
+class ConvexReLURegressorCV(NumberChoice, TwoLayerNetworks, NetworkRegressor):
     r"""Two-layer ReLU network with its penalty chosen by cross-validation.
 
     On the training part of every fold, networks follow one descending path of penalties
@@ -39,12 +40,13 @@ class ConvexReLURegressorCV(PenaltyChoice, TwoLayerRegressor):
     ----------
     betas : int or array-like of shape (n_betas,), default=13
         Number of penalties, evenly spaced on a logarithmic scale from beta_max on all
-        the data down, or the penalties, in (0, inf).
+        the data down, or from 1 where that is 0; or the penalties, in (0, inf), which
+        are sorted in descending order.
     beta_min_ratio : float, default=1e-3
         Smallest penalty divided by the largest, in (0, 1], where `betas` is a number.
     cv : int, cross-validation generator or iterable, default=None
-        Folds: None for five in the order of the rows, an int for so many, a splitter,
-        or pairs of index arrays.
+        Folds: None for five in the order of the rows, stratified for classifiers, an
+        int for so many, a splitter, or pairs of index arrays.
     fold_training : {"auto", "descent", "certified"}, default="auto"
         What judges a penalty on the folds. "descent": networks of 100 plain units that
         a few quasi-Newton steps lead from penalty to penalty, without pricing, polish
@@ -53,10 +55,10 @@ class ConvexReLURegressorCV(PenaltyChoice, TwoLayerRegressor):
         networks trained to `tol`, as the one that is kept. "auto": descents, but for
         ReLU networks over listed `cells`, which descents do not keep to.
     selection : {"min", "one_se"}, default="min"
-        "min" chooses the penalty of the smallest mean squared error, averaged over the
-        folds (with descents, the largest within 2 % of it). "one_se" chooses the
-        largest penalty whose average is at most one standard error (of the average over
-        the folds, at the minimum) above that; it gives narrower networks.
+        "min" chooses the penalty of the smallest error, averaged over the folds, and
+        the largest of several (with descents, of those within 2 % of it). "one_se"
+        chooses the largest penalty whose average is at most one standard error (of the
+        average over the folds, at the minimum) above that; it gives narrower networks.
     patience : int, default=3
         Where `betas` is a number: the paths end when the average error of so many
         penalties in a row is more than 1 % above the smallest, since the smallest
@@ -100,7 +102,7 @@ class ConvexReLURegressorCV(PenaltyChoice, TwoLayerRegressor):
         Objective and number of neurons of each network on the path of each fold.
     gap_path_ : ndarray of shape (n_betas, n_folds)
         Their relative duality gaps. Only with certified folds.
-    coefs_, intercepts_, gates_, n_neurons_ : list of ndarray, ndarray, int
+    coefs_, intercepts_, gates_, network_, n_neurons_
         Network of the last fit, as in :class:`~convexnn.ConvexReLURegressor`.
     objective_, certificate_, history_, beta_max_, n_iter_ : float, object, int
         Of the last fit, as in :class:`~convexnn.ConvexReLURegressor`.
@@ -143,10 +145,7 @@ class ConvexReLURegressorCV(PenaltyChoice, TwoLayerRegressor):
     True
     """
 
-    _parameter_constraints: dict = {
-        **CHOICE_CONSTRAINTS,
-        **REGRESSION_CONSTRAINTS,
-    }
+    _parameter_constraints: dict = PENALTY_CHOICE | REGRESSION
 
     def __init__(
         self,
@@ -194,32 +193,3 @@ class ConvexReLURegressorCV(PenaltyChoice, TwoLayerRegressor):
         self.solver_options = solver_options
         self.verbose = verbose
         self.random_state = random_state
-
-    @fit_context
-    def fit(self, X, y, sample_weight=None, **params):
-        """Choose the penalty along the paths of all folds and train with it.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Inputs, finite; sparse ones are made dense.
-        y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            Targets, finite; several where all cells are searched, or gates are
-            fixed. A single column is read as a vector, with a DataConversionWarning.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights, in training and in the errors of the left-out parts.
-            A weight of 2 equals a repeated row in the same fold, a weight of 0 an
-            absent one.
-        **params : dict
-            `groups`, of shape (n_samples,), for splitters of groups. With metadata
-            routing enabled, whatever is requested by the splitter.
-
-        Returns
-        -------
-        self : ConvexReLURegressorCV
-            Fitted estimator.
-        """
-        return self._fit_along_paths(X, y, sample_weight, params)
-
-    def _store_errors(self, errors):
-        self.mse_path_ = errors

@@ -20,65 +20,66 @@ from sklearn.utils.metadata_routing import (
 )
 from sklearn.utils.parallel import Parallel, delayed
 
-from ..checks import (
-    Integral,
-    Interval,
-    StrOptions,
-    all_or_nothing,
-    is_routing_enabled,
-)
+from ..checks import Integral, all_or_nothing, fit_context, is_routing_enabled
 from ..solvers.time_limit import is_out_of_time, seconds_left, time_limit
-from ..training.path import PATH_CONSTRAINTS, choose_betas, seed_of, trace, warn_of_gaps
+from ..training.path import choose_betas, seed_of, trace
 from ..training.trainer import Trainer
 from .coding import LabelCoding, NumberCoding
-from .limit import LIMIT_CONSTRAINTS
-from .penalty import beyond_rounding
+from .notices import warn_of_gaps
 
-__all__ = ["CHOICE_CONSTRAINTS", "PenaltyChoice"]
+__all__ = ["LabelChoice", "NumberChoice", "PenaltyChoice"]
 
-#: Mean errors within this share of ``sqrt(tol)`` of the smallest are a near tie:
-#: networks within `tol` of the optimum predict equally well up to about that.
-_NEAR_TIE = 0.5
 
-#: Tolerance above which near ties are not looked for any farther.
-_LOOSE = 1e-3
+@dataclass(frozen=True)
+class _Numbers:
+    """Numbers of the choice.
 
-#: Penalties that all folds are trained at before their errors are looked at, and how
-#: far above the smallest, relatively, an error has to be for a path to end.
-_STRIDE, _WORSE = 2, 0.01
+    Attributes
+    ----------
+    near_tie : float
+        Mean errors within this share of ``sqrt(tol)`` of the smallest are a near tie:
+        networks within `tol` of the optimum predict equally well up to about that.
+    loose : float
+        Tolerance above which near ties are not looked for any farther.
+    stride : int
+        Penalties that all folds are trained at before their errors are looked at.
+    worse : float
+        How far above the smallest, relatively, an error has to be for a path to end.
+    tie : float
+        Mean errors of descents that differ by less than this, relatively, are a tie,
+        which the larger penalty wins: it has the narrower network and the quicker fit.
+    falling, beyond : float
+        Where the errors of descents still fall at the end of the grid by more than the
+        first share a penalty, it is gone on with, to the second share of its smallest
+        penalty at most.
+    n_rounds, n_iterations : int
+        Most rounds of a search after descents, each of which costs about as much as
+        all folds do; and most iterations of everything else.
+    folds_share : float
+        Share of `max_seconds` that the folds may use.
+    """
 
-#: Mean errors of descents that differ by less than this, relatively, are a tie, which
-#: the larger penalty wins: it has the narrower network and the quicker fit.
-_TIE = 0.02
+    near_tie: float = 0.5
+    loose: float = 1e-3
+    stride: int = 2
+    worse: float = 0.01
+    tie: float = 0.02
+    falling: float = 0.1
+    beyond: float = 0.3
+    n_rounds: int = 3
+    n_iterations: int = 20_000
+    folds_share: float = 0.5
 
-#: Where the errors of descents still fall at the end of the grid by more than this
-#: share a penalty, it is gone on with, to a share of its smallest penalty at most.
-_FALLING, _BEYOND = 0.1, 0.3
 
-#: Most rounds of a search after descents, each of which costs about as much as all
-#: folds do; and most iterations of everything else.
-_ROUNDS, _ITERATIONS = 3, 20_000
-
-#: Share of `max_seconds` that the folds may use.
-_FOLDS_SHARE = 0.5
-
-#: Parameters of everything that chooses a penalty.
-CHOICE_CONSTRAINTS = {
-    **PATH_CONSTRAINTS,
-    **LIMIT_CONSTRAINTS,
-    "cv": ["cv_object"],
-    "max_iter": [*PATH_CONSTRAINTS["max_iter"], None],
-    "fold_training": [StrOptions({"auto", "descent", "certified"})],
-    "patience": [Interval(Integral, 1, None, closed="left"), None],
-    "selection": [StrOptions({"min", "one_se"})],
-    "n_jobs": [Integral, None],
-}
+#: Choices by descents with them are compared with certified ones in docs/choosing_beta.
+_CHOICE = _Numbers()
 
 
 class PenaltyChoice:
-    """Adds the choice to a :class:`~convexnn.estimators.two_layer.TwoLayerEstimator`.
+    """Adds the choice to a :class:`~convexnn.estimators.base.NetworkEstimator`.
 
-    Subclasses have the parameters of :data:`CHOICE_CONSTRAINTS` and keep errors of
+    Subclasses have the parameters of
+    :data:`~convexnn.estimators.constraints.PENALTY_CHOICE` and keep errors of
     shape (n_betas, n_folds) by ``_store_errors(errors)``.
     """
 
@@ -95,8 +96,29 @@ class PenaltyChoice:
         router = MetadataRouter(owner=self).add_self_request(self)
         return router.add(splitter=splitter, method_mapping=mapping)
 
-    def _fit_along_paths(self, X, y, sample_weight, params):
-        """Choose the penalty along the paths of all folds and train with it."""
+    @fit_context
+    def fit(self, X, y, sample_weight=None, **params):
+        """Choose the penalty along the paths of all folds and train with it.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs, finite; sparse ones are made dense.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Targets or labels, as for one network.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights, in training and in the errors of the left-out parts.
+            A weight of 2 equals a repeated row in the same fold, a weight of 0 an
+            absent one.
+        **params : dict
+            `groups`, of shape (n_samples,), for splitters of groups. With metadata
+            routing enabled, whatever is requested by the splitter.
+
+        Returns
+        -------
+        self : estimator
+            Fitted estimator.
+        """
         with all_or_nothing(self), time_limit(self.max_seconds):
             backend = self._backend()
             settings = {
@@ -117,9 +139,7 @@ class PenaltyChoice:
             best = self._compare(folds)
             self.beta_ = float(self.betas_[best])
             trained = trainer.train(self.beta_)
-            if beyond_rounding(trainer.beta_max(), trainer.samples) > 0:
-                self._warn_of_gap(trained)
-            self._store(trained, coding, X.dtype)
+            self._finish(trained, coding, X.dtype)
         return self
 
     def _routed(self, params):
@@ -169,7 +189,7 @@ class PenaltyChoice:
         """
         if self.fold_training != "auto":
             return self.fold_training == "certified"
-        return self.activation == "relu" and not self._searches(self._backend())
+        return self._has_cones() and not self._searches(self._backend())
 
     def _searches(self, backend):
         """Return whether a backend searches the cells."""
@@ -180,13 +200,13 @@ class PenaltyChoice:
         if self.max_iter is not None:
             return self.max_iter
         is_short = self._searches(backend) and not self._is_certified()
-        return _ROUNDS if is_short else _ITERATIONS
+        return _CHOICE.n_rounds if is_short else _CHOICE.n_iterations
 
     def _compare(self, folds):
         """Follow the paths of all folds and return the index of the choice."""
         is_certified = self._is_certified()
         work = partial(self._results, folds, is_certified=is_certified)
-        with time_limit(_FOLDS_SHARE * seconds_left()):
+        with time_limit(_CHOICE.folds_share * seconds_left()):
             results = self._follow(work, is_certified)
         errors, self.objective_path_ = results[:2]
         self.n_neurons_path_ = results[2].astype(int)
@@ -194,12 +214,12 @@ class PenaltyChoice:
         if is_certified:
             errors = self._settled(errors, results, work)
         self._store_errors(errors)
-        return self._chosen(errors, 0.0 if is_certified else _TIE)
+        return self._chosen(errors, 0.0 if is_certified else _CHOICE.tie)
 
     def _settled(self, errors, results, work):
         """Judge near ties by networks trained from scratch; keep and warn of gaps."""
         mean = np.nanmean(errors, axis=1)
-        share = _NEAR_TIE * np.sqrt(min(self.tol, _LOOSE))
+        share = _CHOICE.near_tie * np.sqrt(min(self.tol, _CHOICE.loose))
         near = mean <= mean.min() * (1 + share)
         if near.sum() > 1 and not is_out_of_time():
             again, _ = work(self.betas_[near], None, is_warm=False)
@@ -211,7 +231,6 @@ class PenaltyChoice:
             self.gap_path_.max(axis=1),
             self.tol,
             where=" on some fold",
-            stacklevel=7,
         )
         return results[0]
 
@@ -224,10 +243,10 @@ class PenaltyChoice:
         waits = self.patience is not None and is_grid
         ahead, results, last = self.betas_, None, None
         while len(ahead):
-            found, last = work(ahead[:_STRIDE], last)
+            found, last = work(ahead[: _CHOICE.stride], last)
             joined = found if results is None else np.concatenate([results, found], 1)
-            self._report(ahead[:_STRIDE], found)
-            results, ahead = joined, ahead[_STRIDE:]
+            self._report(ahead[: _CHOICE.stride], found)
+            results, ahead = joined, ahead[_CHOICE.stride :]
             if is_out_of_time() or (waits and self._only_rises(results[0])):
                 break
             if not len(ahead) and is_grid and not is_certified:
@@ -239,11 +258,11 @@ class PenaltyChoice:
     def _further(self, errors):
         """Return the next penalties below the grid if the errors still fall there."""
         mean = np.nanmean(errors, axis=1)
-        if len(mean) < 3 or mean[-1] > mean[:-1].min() * (1 - _FALLING):
+        if len(mean) < 3 or mean[-1] > mean[:-1].min() * (1 - _CHOICE.falling):
             return self.betas_[:0]
         step = self.betas_[-1] / self.betas_[-2]
-        further = self.betas_[-1] * step ** np.arange(1, _STRIDE + 1)
-        least = _BEYOND * self.beta_min_ratio * self.betas_[0]
+        further = self.betas_[-1] * step ** np.arange(1, _CHOICE.stride + 1)
+        least = _CHOICE.beyond * self.beta_min_ratio * self.betas_[0]
         return further[further >= least]
 
     def _report(self, betas, results):
@@ -255,7 +274,7 @@ class PenaltyChoice:
     def _only_rises(self, errors):
         """Return whether the last penalties are all worse than the best one."""
         mean = np.nanmean(errors, axis=1)
-        worse = mean > mean.min() * (1 + _WORSE)
+        worse = mean > mean.min() * (1 + _CHOICE.worse)
         return len(mean) > self.patience and bool(worse[-self.patience :].all())
 
     def _results(self, folds, betas, last, *, is_certified, is_warm=True):
@@ -286,6 +305,33 @@ class PenaltyChoice:
         return int(np.argmax(mean <= allowed))
 
 
+class NumberChoice(PenaltyChoice):
+    """Keeps mean squared errors, of regressors."""
+
+    def _store_errors(self, errors):
+        self.mse_path_ = errors
+
+
+class LabelChoice(PenaltyChoice):
+    """Keeps log losses or shares of wrong labels, of classifiers: `scoring`."""
+
+    def _code(self, y, weights, **settings):
+        settings["scoring"] = self._judged_by()
+        return super()._code(y, weights, **settings)
+
+    def _judged_by(self):
+        """Return the name of the score, refusing one that the loss does not have."""
+        if self.scoring == "log_loss" and self.loss != "log_loss":
+            raise ValueError(
+                "scoring='log_loss' needs probabilities, which loss='log_loss' alone "
+                f"gives: loss={self.loss!r} allows scoring='accuracy' or None."
+            )
+        return self.scoring or ("log_loss" if self.loss == "log_loss" else "accuracy")
+
+    def _store_errors(self, errors):
+        self.scoring_, self.error_path_ = self._judged_by(), errors
+
+
 def _within(seconds, work, *args, **kwargs):
     """Do some work within a limit, which workers do not inherit."""
     with time_limit(seconds):
@@ -308,19 +354,20 @@ class _Fold:
         With them comes what was trained last.
         """
         path, last = trace(self.trainer, betas, is_warm=is_warm, previous=previous)
-        errors = self._errors(path.predict(self.X))
+        errors = self._errors(path.networks)
         return np.stack([errors, path.objectives, path.n_neurons, path.gaps]), last
 
     def descended(self, betas, *, previous, is_warm):
         """Return the same for descents, which have no gaps, of shape (3, n_betas)."""
         rough, last = self.trainer.descend(betas, previous)
-        outputs = np.stack([one.network.predict(self.X) for one in rough], axis=-1)
+        networks = [one.network for one in rough]
         objectives = [one.objective for one in rough]
-        widths = [one.network.n_neurons for one in rough]
-        return np.stack([self._errors(outputs), objectives, widths]), last
+        widths = [network.n_neurons for network in networks]
+        return np.stack([self._errors(networks), objectives, widths]), last
 
-    def _errors(self, outputs):
+    def _errors(self, networks):
         """Return the errors of some networks, nan where no row has a weight."""
         if not self.weights.any():
-            return np.full(outputs.shape[-1], np.nan)
-        return self.coding.errors(outputs, self.y, self.weights)
+            return np.full(len(networks), np.nan)
+        outputs = [network.predict(self.X) for network in networks]
+        return self.coding.errors(np.stack(outputs, axis=-1), self.y, self.weights)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
@@ -17,13 +15,16 @@ from ..checks import (
     StrOptions,
     all_or_nothing,
     check_samples,
+    check_unused,
     check_weights,
     fit_context,
     validate_data,
+    warn_user,
 )
-from ..decoding.decode import SOLVERS, Settings, choose_solver, decode
 from ..decoding.encoder import DecodingProblem, encode
-from ..decoding.tail_quantities import tail_quantities
+from ..decoding.progress import Settings
+from ..decoding.solvers import SOLVERS, choose_solver, decode
+from ..decoding.theory import tail_quantities
 
 __all__ = ["CenteredGDDecoder"]
 
@@ -35,6 +36,13 @@ _DOUBT = 3.5
 
 #: Solvers with a learning rate.
 _FIRST_ORDER = ("centered_gd", "nesterov")
+
+#: Solvers that use a parameter.
+_USERS = {
+    "learning_rate": _FIRST_ORDER,
+    "n_batches": _FIRST_ORDER[:1],
+    "centered": _FIRST_ORDER[:1],
+}
 
 #: Entries that a warning lists.
 _LISTED = 10
@@ -73,7 +81,7 @@ class CenteredGDDecoder(RegressorMixin, BaseEstimator):
         L the largest curvature, at the start, of what is minimised (0.95 / L for the
         latter); halved where the loss rises all the same. "theory": the step of
         Theorem 3.1 for the distribution of the entries of `X`, see
-        :func:`~convexnn.decoding.tail_quantities.tail_quantities`.
+        :func:`~convexnn.decoding.tail_quantities`.
     n_batches : int, default=1
         For "centered_gd": split the rows at random into that many batches of equal
         size, up to one row, and take the gradient of iteration t from batch t modulo
@@ -148,7 +156,7 @@ class CenteredGDDecoder(RegressorMixin, BaseEstimator):
 
     See Also
     --------
-    convexnn.decoding.tail_quantities.tail_quantities : What Theorem 3.1 promises.
+    convexnn.decoding.tail_quantities : What Theorem 3.1 promises.
     convexnn.plotting.DecodingDisplay : Loss against iterations.
 
     Notes
@@ -245,7 +253,7 @@ class CenteredGDDecoder(RegressorMixin, BaseEstimator):
             Fitted estimator.
         """
         with all_or_nothing(self):
-            self._check_solver()
+            check_unused(self, "solver", _USERS)
             X, y = check_samples(self, X, y)
             weights = check_weights(sample_weight, X)
             if weights is not None and not weights.all():
@@ -293,21 +301,6 @@ class CenteredGDDecoder(RegressorMixin, BaseEstimator):
         check_is_fitted(self)
         X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
         return encode(X, self.coef_)
-
-    def _check_solver(self):
-        """Refuse parameters that the solver would not use."""
-        given = {
-            "learning_rate": (self.learning_rate, "auto", _FIRST_ORDER),
-            "n_batches": (self.n_batches, 1, _FIRST_ORDER[:1]),
-            "centered": (self.centered, True, _FIRST_ORDER[:1]),
-        }
-        for name, (value, default, users) in given.items():
-            if value != default and self.solver not in users:
-                raise ValueError(
-                    f"{name}={value!r} is used by solver="
-                    f"{' or '.join(map(repr, users))} only, got "
-                    f"solver={self.solver!r}. Leave {name}={default!r}."
-                )
 
     def _check_size(self, X, y):
         """Refuse what over- or underflows, and batches without rows."""
@@ -364,10 +357,9 @@ class CenteredGDDecoder(RegressorMixin, BaseEstimator):
                 "standard deviation of y, and still changing. Increase max_iter or "
                 "tol, or use solver='auto'."
             )
-        warnings.warn(
+        warn_user(
             f"{reached} of solver={solver!r}: {remedy}",
             ConvergenceWarning,
-            stacklevel=4,
         )
 
 
@@ -392,30 +384,24 @@ def _listed(entries):
 def _warn_of_data(X, y):
     n_rows, n_columns = X.shape
     if n_rows < n_columns:
-        warnings.warn(
+        warn_user(
             f"{n_rows} samples with a positive weight for {n_columns} features: the "
             "decoded vector need not be unique.",
-            UserWarning,
-            stacklevel=4,
         )
     n_negative = np.count_nonzero(y < 0)
     if n_negative:
-        warnings.warn(
+        warn_user(
             f"y has {n_negative} negative entries, which no vector is encoded as "
             "without noise.",
-            UserWarning,
-            stacklevel=4,
         )
 
 
 def _warn_of_units(unidentified):
     if len(unidentified):
-        warnings.warn(
+        warn_user(
             "The codes do not determine these entries of coef_: "
             f"{_listed(unidentified)}. Their units are active on no sample, or on the "
             "same samples as another one, of which only the sum is determined.",
-            UserWarning,
-            stacklevel=4,
         )
 
 
@@ -433,11 +419,9 @@ def _warn_of_box(problem, at, found, theta, *, centered):
     outward = -np.sign(found.w) * gradient
     pressed = np.flatnonzero((np.abs(found.w) >= theta) & (outward > _DOUBT * error))
     if len(pressed):
-        warnings.warn(
+        warn_user(
             f"The loss {at.loss:.3g} is not zero and falls beyond the box of "
             f"theta={theta:g}, by more than {_DOUBT:g} standard errors, in the "
             f"entries {_listed(pressed)}. Pass a larger theta if the vector may be "
             "larger; otherwise this may be a local minimum, see n_restarts.",
-            UserWarning,
-            stacklevel=4,
         )

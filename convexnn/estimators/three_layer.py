@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
-from sklearn.base import RegressorMixin
-from sklearn.utils.validation import check_is_fitted
-
-from ..checks import (
-    all_or_nothing,
-    check_objective,
-    check_range,
-    check_samples,
-    check_weights,
-    fit_context,
-    validate_data,
-)
-from ..networks.three_layer import ThreeLayerNetwork
-from ..solvers.time_limit import time_limit
-from .three_layer_base import ThreeLayerEstimator
+from .base import NetworkRegressor
+from .constraints import NETWORKS, REGRESSION, UNITS
+from .three_layer_networks import ThreeLayerNetworks
 
 __all__ = ["ThreeLayerConvexRegressor"]
 
 
-class ThreeLayerConvexRegressor(RegressorMixin, ThreeLayerEstimator):
+class ThreeLayerConvexRegressor(ThreeLayerNetworks, NetworkRegressor):
     r"""Parallel three-layer ReLU sub-networks trained by convex optimisation.
 
     The network :math:`f(x) = \sum_k ((x^\top W_{1k})_+ w_{2k})_+ w_{3k} + c` minimises
@@ -35,7 +22,10 @@ class ThreeLayerConvexRegressor(RegressorMixin, ThreeLayerEstimator):
 
     a sum over samples with weights :math:`s_i`, over networks of any number of
     sub-networks, each with `n_units` columns in :math:`W_{1k}` (paper [1]_, eq. 4).
-    With ``fit_intercept=False`` it is the paper's problem. In a block, where the
+    With ``fit_intercept=False`` it is the paper's problem. For several targets
+    :math:`w_{3k}` is a vector and its square that of its norm; with ``loss="huber"``
+    the squares are linear beyond `epsilon`, as in
+    :class:`~convexnn.ConvexReLURegressor`. In a block, where the
     activation patterns :math:`D_{1j}` and :math:`D_2` and the signs :math:`I_j` of
     :math:`w_2` are fixed, a sub-network is linear in
     :math:`w_j = W_{1,j} |w_{2,j} w_3|`, and the problem over all blocks b is the convex
@@ -59,12 +49,21 @@ class ThreeLayerConvexRegressor(RegressorMixin, ThreeLayerEstimator):
     n_units : int, default=7
         Hidden units of the first layer of each sub-network.
     beta : float, default=None
-        Penalty, in (0, inf). It weighs against a *sum* of squares, and depends on the
-        units of inputs and targets; the paper's is 0.1. None: `beta_ratio` times
-        `beta_max_`, which adapts to both and to the number of rows.
+        Penalty, in (0, inf). It weighs against a *sum* of losses, so it grows with the
+        number of samples, and depends on the units of inputs and targets; `beta_max_`
+        is the value from which on the network is constant. None for `beta_ratio` times
+        `beta_max_`.
     beta_ratio : float, default=0.05
-        Penalty divided by `beta_max_`, in (0, inf), for ``beta=None``. One penalty
-        holds for all features: standardise the inputs.
+        Penalty divided by `beta_max_`, in (0, inf), where `beta` is None, as in
+        :class:`~convexnn.ConvexReLURegressor`. One penalty holds for all features: give
+        them one scale.
+    loss, epsilon
+        Of :class:`~convexnn.ConvexReLURegressor`.
+    solver : {"auto", "active_set", "interior_point", "cvxpy"}, default="auto"
+        "active_set" searches, with ``cells="auto"`` only. The others solve the program
+        over given blocks, and sample them with ``cells="auto"``: "interior_point" is
+        our own, "cvxpy" hands it to Clarabel, which is slower. "auto" is the search
+        for ``cells="auto"``, and otherwise "interior_point".
     cells : {"auto", "sampled", "all"} or array-like, default="auto"
         Blocks that sub-networks may lie in. "auto": any, found while solving.
         "sampled": `n_cells` of them, all patterns of a block read from one random
@@ -78,64 +77,43 @@ class ThreeLayerConvexRegressor(RegressorMixin, ThreeLayerEstimator):
         Number of sampled blocks, each with both signs of its output; fewer where the
         data has no more. Only ``cells="sampled"``, and solvers of given blocks with
         ``cells="auto"``, use it.
-    solver : {"auto", "active_set", "interior_point", "cvxpy"}, default="auto"
-        "active_set" searches, with ``cells="auto"`` only. The others solve the program
-        over given blocks, and sample them with ``cells="auto"``: "interior_point" is
-        our own, "cvxpy" hands it to Clarabel, which is slower. "auto" is the search
-        for ``cells="auto"``, and otherwise "interior_point".
-    max_subnetworks : int, default=None
-        Largest number of sub-networks. A wider solution is cut to its largest ones,
-        which are then trained again.
     fit_intercept : bool, default=True
-        Give every unit of the first layer a bias, which counts for the norm of its
-        weights, and the output an intercept, which is not penalised.
-    tol : float, default=1e-3
-        Bound on the relative duality gap, (primal - dual) / primal, in [0, 1). After
-        a search the dual value is an estimate.
-    max_iter : int, default=20
-        Largest number of rounds of a search; no more than 40 are made. Solvers of
-        given blocks do not use it.
-    max_seconds : float, default=None
-        Seconds of wall time, in (0, inf), after which the fit ends with the best
-        network so far, its gap, and a ConvergenceWarning if that is above `tol`; None
-        for no limit. It is looked at after every step, and a fit takes no less than
-        pricing the zero network does: expect it to be overrun by a step.
+        Give every unit of the first layer a bias, penalised like its weights, and the
+        output an intercept, which is not penalised.
+    tol : float, default=1e-2
+        Bound on the relative duality gap, (primal - dual) / primal, in [0, 1). It means
+        the same for every backend and is computed from the fitted network; after a
+        search the dual value is an estimate. About 0.1 is enough for predictions.
+    max_iter, max_neurons, max_seconds, solver_options, verbose, random_state
+        Of :class:`~convexnn.ConvexReLURegressor`, with blocks for cells and
+        sub-networks for units. A search makes no more than 20 rounds, climbs from
+        `n_starts` = 512 directions, and starts from `width` = 100 sub-networks at most.
     warm_start : bool, default=False
-        Search from the network of the previous fit, if it has the same shape.
-    verbose : int, default=0
-        1 prints a line a round, 2 also a line a step of the solver of given blocks.
-    random_state : int, RandomState instance or None, default=None
-        Source of sampled blocks, or of the starts and directions of a search.
+        Start from the network of the previous fit, if it has the same kind of units and
+        numbers of features and outputs.
 
     Attributes
     ----------
     subnetworks_ : list of tuple (W1, w2, w3)
         First layers of shape (n_features, n_units), or (n_features + 1, n_units) with
         the biases in the last row (`fit_intercept`), of unit Frobenius norm; second
-        layers of shape (n_units,); output weights. The largest come first.
-    n_subnetworks_ : int
+        layers of shape (n_units,); output weights, of shape (n_targets,) for several
+        targets. The largest come first.
+    n_neurons_ : int
         Number of sub-networks.
-    intercept_ : float
+    intercept_ : float or ndarray of shape (n_targets,)
         Output intercept c, 0 without `fit_intercept`.
-    objective_ : float
-        Value of the objective at the network.
-    convex_objective_ : float
-        Value of the convex program at the point that the network was recovered from
-        (Proposition 1): that of the blocks it lies in after a search.
-    certificate_ : convexnn.programs.certificate.Certificate
-        Primal value, dual bound, gap, relative gap, and what they hold over: "search",
-        every network, as an estimate from local pricing, with a rigorous, looser
-        `bound`; "cells", networks in the given blocks; "all", every network.
-    history_ : convexnn.solvers.history.History
-        Objective and dual bound against CPU seconds; `n_neurons` counts sub-networks.
-    beta_ : float
-        The penalty that was used; 1 where `beta` is None and `beta_max_` is 0.
+    network_ : convexnn.networks.three_layer.ThreeLayerNetwork
+        The network of these arrays, in the precision of X.
+    objective_, certificate_, history_, beta_, n_iter_
+        What is known of it, as in :class:`~convexnn.ConvexReLURegressor`. The
+        objective is that of the convex program at the point that the network was
+        recovered from (Proposition 1). After a search `certificate_` has a rigorous,
+        looser `bound`, too.
     beta_max_ : float
         Penalty from which on the zero network is optimal: an estimate from below after
         a search, a bound from above over given blocks. 0 for constant targets with an
         intercept.
-    n_iter_ : int
-        Rounds of the search, or iterations of the solver of given blocks.
     n_features_in_ : int
         Number of features seen in fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -158,6 +136,7 @@ class ThreeLayerConvexRegressor(RegressorMixin, ThreeLayerEstimator):
 
     See Also
     --------
+    ThreeLayerConvexRegressorCV : Chooses beta by cross-validation.
     ConvexReLURegressor : Networks of two layers.
     convexnn.certify : Gap of weights that were trained elsewhere.
     convexnn.programs.counts : Bounds on the number of blocks.
@@ -181,11 +160,18 @@ class ThreeLayerConvexRegressor(RegressorMixin, ThreeLayerEstimator):
     >>> W1, w2, w3 = model.subnetworks_[0]
     >>> W1.shape, w2.shape, float(np.linalg.norm(W1).round(6))
     ((3, 4), (4,), 1.0)
-    >>> bool(abs(model.objective_ / model.convex_objective_ - 1) < 1e-6)
+    >>> objective = model.network_.objective(X, y, model.beta_)
+    >>> bool(abs(objective / model.objective_ - 1) < 1e-6)
     True
     >>> model.certificate_.scope
     'search'
     """
+
+    _parameter_constraints: dict = {
+        **NETWORKS,
+        **REGRESSION,
+        **UNITS,
+    }
 
     def __init__(
         self,
@@ -193,107 +179,35 @@ class ThreeLayerConvexRegressor(RegressorMixin, ThreeLayerEstimator):
         *,
         beta=None,
         beta_ratio=0.05,
+        loss="squared",
+        epsilon=1.35,
+        solver="auto",
         cells="auto",
         n_cells=50,
-        solver="auto",
-        max_subnetworks=None,
         fit_intercept=True,
-        tol=1e-3,
-        max_iter=20,
+        tol=1e-2,
+        max_iter=20_000,
+        max_neurons=None,
         max_seconds=None,
         warm_start=False,
+        solver_options=None,
         verbose=0,
         random_state=None,
     ):
         self.n_units = n_units
         self.beta = beta
         self.beta_ratio = beta_ratio
+        self.loss = loss
+        self.epsilon = epsilon
+        self.solver = solver
         self.cells = cells
         self.n_cells = n_cells
-        self.solver = solver
-        self.max_subnetworks = max_subnetworks
         self.fit_intercept = fit_intercept
         self.tol = tol
         self.max_iter = max_iter
+        self.max_neurons = max_neurons
         self.max_seconds = max_seconds
         self.warm_start = warm_start
+        self.solver_options = solver_options
         self.verbose = verbose
         self.random_state = random_state
-
-    @fit_context
-    def fit(self, X, y, sample_weight=None):
-        """Train the network.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Inputs, finite. Sparse ones are made dense, with an
-            EfficiencyWarning, up to 1e8 entries.
-        y : array-like of shape (n_samples,)
-            Targets, finite.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights. A weight of 2 equals a repeated row, a weight of 0
-            an absent one.
-
-        Returns
-        -------
-        self : ThreeLayerConvexRegressor
-            Fitted estimator.
-        """
-        with all_or_nothing(self), time_limit(self.max_seconds):
-            solver = self._chosen_solver()
-            X, y = check_samples(self, X, y)
-            weights = check_weights(sample_weight, X)
-            trainer = self._trainer(X, y, weights, solver)
-            beta = self._penalty(trainer.beta_max())
-            trained = trainer.train(beta, self._previous_network(X.shape[1]))
-            self._warn_of_gap(trained, solver)
-            self._store(trained, X, y, weights, beta)
-        return self
-
-    def predict(self, X):
-        """Return the network's outputs.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Inputs, finite. Sparse ones are made dense, up to 1e8 entries.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-            Predictions, in float32 if the network and `X` are.
-        """
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
-        return self._network().predict(X)
-
-    def _previous_network(self, n_features):
-        """Return the network to start from, if there is one of the right shape."""
-        if not (self.warm_start and getattr(self, "subnetworks_", None)):
-            return None
-        shape = n_features + bool(self.fit_intercept), self.n_units
-        return self._network() if self.subnetworks_[0][0].shape == shape else None
-
-    def _network(self):
-        has_bias = bool(self.subnetworks_) and (
-            len(self.subnetworks_[0][0]) > self.n_features_in_
-        )
-        return ThreeLayerNetwork(self.subnetworks_, self.intercept_, has_bias)
-
-    def _store(self, trained, X, y, weights, beta):
-        network = trained.network
-        objective = network.objective(X.astype(np.float64), y, beta, weights)
-        check_objective(objective)
-        self.subnetworks_ = [
-            tuple(check_range(layer, X.dtype)[()] for layer in layers)
-            for layers in network.subnetworks
-        ]
-        self.n_subnetworks_ = len(self.subnetworks_)
-        self.intercept_ = check_range(network.intercept, X.dtype)[()]
-        self.objective_ = objective
-        self.convex_objective_ = trained.convex_objective
-        self.certificate_ = trained.certificate
-        self.history_ = trained.history
-        self.beta_, self.beta_max_ = beta, trained.beta_max
-        self.n_iter_ = trained.n_iter

@@ -2,32 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
-from scipy.special import expit
-from sklearn.base import ClassifierMixin
-from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
-
-from ..checks import (
-    CLASSIFICATION_CONSTRAINTS,
-    all_or_nothing,
-    check_labelled_samples,
-    check_range,
-    check_weights,
-    fit_context,
-    validate_data,
-)
-from ..networks.three_layer import ThreeLayerNetwork
-from ..programs.certificate import Certificate
-from ..solvers.time_limit import time_limit
-from .coding import LabelCoding, class_weights
-from .three_layer_base import ThreeLayerEstimator
-from .two_layer import has_probabilities
+from .base import NetworkClassifier
+from .constraints import CLASSIFICATION, NETWORKS, UNITS
+from .three_layer_networks import ThreeLayerNetworks
 
 __all__ = ["ThreeLayerConvexClassifier"]
 
 
-class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
+class ThreeLayerConvexClassifier(ThreeLayerNetworks, NetworkClassifier):
     r"""Parallel three-layer ReLU sub-networks that tell classes apart.
 
     The network :math:`f(x) = \sum_k ((x^\top W_{1k})_+ w_{2k})_+ w_{3k} + c` minimises
@@ -48,69 +30,47 @@ class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
 
     for ``loss="log_loss"``, ``"squared_hinge"`` and ``"hinge"``: the problem of
     :class:`~convexnn.ThreeLayerConvexRegressor` with another convex loss (paper [1]_,
-    sections 1.2 and A.6). For two classes y is 1 for ``classes_[1]``. For more there is
-    a network for each class against the rest, and each is trained on its own.
+    sections 1.2 and A.6). For two classes y is 1 for ``classes_[1]``. With more, one
+    network has an output for each, :math:`w_{3k}` is a vector, and its square that of
+    its norm; "log_loss" then is the cross entropy of softmax probabilities, as in
+    :class:`~convexnn.ConvexReLUClassifier`.
 
     Parameters
     ----------
     n_units : int, default=7
         Hidden units of the first layer of each sub-network.
     beta : float, default=None
-        Penalty of every network, in (0, inf). It weighs against a *sum* of losses, and
-        depends on the units of the inputs. None: `beta_ratio` times `beta_max_`, which
-        adapts to both.
+        Penalty, in (0, inf). It weighs against a *sum* of losses, so it grows with the
+        number of samples, and depends on the units of inputs and targets; `beta_max_`
+        is the value from which on the network is constant. None for `beta_ratio` times
+        `beta_max_`.
     beta_ratio : float, default=0.05
-        Penalty divided by `beta_max_`, in (0, inf), for ``beta=None``. One penalty
-        holds for all features: standardise the inputs. It holds for all classes, too,
-        so that outputs compare: a class that is told apart less easily than the
-        easiest gets a larger share of its own largest penalty.
-    loss : {"log_loss", "squared_hinge", "hinge"}, default="log_loss"
-        Loss, as above. Only "log_loss" gives probabilities. "hinge", which has a kink,
-        takes far longer than the others, and may miss `tol`.
-    class_weight : dict, "balanced" or None, default=None
-        Weights of the classes by label, 1 for those that are left out. "balanced"
-        gives all classes the same total weight, ``sum(s) / n_classes``.
-    cells, n_cells, solver, max_subnetworks, fit_intercept
-        Of :class:`~convexnn.ThreeLayerConvexRegressor`; "cvxpy" solves all losses.
-    tol : float, default=1e-3
-        Bound on the relative duality gap, (primal - dual) / primal, of each network, in
-        [0, 1). After a search the dual value is an estimate.
-    max_seconds : float, default=None
-        Seconds of wall time for all networks together, in (0, inf), after which the
-        fit ends with the best so far of each, their gaps, and a ConvergenceWarning if
-        one is above `tol`; None for no limit. It is looked at after every step, and a
-        fit takes no less than pricing the constant networks does: expect it to be
-        overrun by a step. The networks are trained one after the other, so that the
-        last ones go short first.
-    max_iter, verbose, random_state
+        Penalty divided by `beta_max_`, in (0, inf), where `beta` is None, as in
+        :class:`~convexnn.ConvexReLURegressor`. One penalty holds for all features: give
+        them one scale.
+    loss, class_weight
+        Of :class:`~convexnn.ConvexReLUClassifier`.
+    solver, cells, n_cells, fit_intercept
+        Of :class:`~convexnn.ThreeLayerConvexRegressor`. More than two classes take
+        ``cells="auto"`` and the search.
+    tol : float, default=1e-2
+        Bound on the relative duality gap, (primal - dual) / primal, in [0, 1). It means
+        the same for every backend and is computed from the fitted network; after a
+        search the dual value is an estimate. About 0.1 is enough for predictions.
+    max_iter, max_neurons, max_seconds, warm_start, solver_options
+        Of :class:`~convexnn.ThreeLayerConvexRegressor`.
+    verbose, random_state
         Of :class:`~convexnn.ThreeLayerConvexRegressor`.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         Labels in ascending order; those of a total weight of 0 are absent.
-    subnetworks_ : list of list of tuple (W1, w2, w3)
-        For each output, of which two classes have one and more classes one each, its
-        sub-networks as in :class:`~convexnn.ThreeLayerConvexRegressor`.
-    n_subnetworks_ : int
-        Number of sub-networks of all outputs.
-    intercept_ : ndarray of shape (n_outputs,)
-        Output intercepts c, 0 without `fit_intercept`.
-    objective_, convex_objective_ : float
-        Sum over the outputs of the objective at the network, and of the value of the
-        convex program at the point that it was recovered from.
-    certificate_ : convexnn.programs.certificate.Certificate
-        For the sum over the outputs: primal value, dual bound, gap, relative gap, and
-        what they hold over, as in :class:`~convexnn.ThreeLayerConvexRegressor`.
-    histories_ : list of convexnn.solvers.history.History
-        Objective and dual bound of each output against CPU seconds.
-    beta_ : float
-        The penalty that was used, for all outputs.
-    beta_max_ : float
-        Penalty from which on all networks are constant, the largest over the outputs:
-        an estimate from below after a search, a bound from above over given blocks.
-    n_iter_ : int
-        Rounds of the searches, or iterations of the solver of given blocks, in all.
+    subnetworks_, n_neurons_, intercept_, network_
+        The network, as in :class:`~convexnn.ThreeLayerConvexRegressor`, with an output
+        for two classes and n_classes for more.
+    objective_, certificate_, history_, beta_, beta_max_, n_iter_
+        What is known of it, as in :class:`~convexnn.ThreeLayerConvexRegressor`.
     n_features_in_ : int
         Number of features seen in fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -130,14 +90,14 @@ class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
     Warns
     -----
     ConvergenceWarning
-        If the relative duality gap of a network stays above `tol`, or is when
-        `max_seconds` end.
+        If the relative duality gap stays above `tol`, or is when `max_seconds` end.
     UserWarning
         If `beta` is a number above `beta_max_` or below 1e-5 of it.
 
     See Also
     --------
-    ConvexReLUClassifier : Networks of two layers, with one network for all classes.
+    ThreeLayerConvexClassifierCV : Chooses beta by cross-validation.
+    ConvexReLUClassifier : Networks of two layers.
     ThreeLayerConvexRegressor : The same for numbers.
 
     References
@@ -154,15 +114,15 @@ class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
     >>> model = ThreeLayerConvexClassifier(n_units=4, random_state=0).fit(X, y)
     >>> model.predict([[2.0, 0.1], [0.1, 2.0]]).tolist()
     ['wide', 'high']
-    >>> bool(model.certificate_.relative_gap <= 1e-3)
+    >>> bool(model.certificate_.relative_gap <= 1e-2)
     True
     """
 
     _parameter_constraints: dict = {
-        **ThreeLayerEstimator._parameter_constraints,
-        **CLASSIFICATION_CONSTRAINTS,
+        **NETWORKS,
+        **CLASSIFICATION,
+        **UNITS,
     }
-    del _parameter_constraints["warm_start"]
 
     def __init__(
         self,
@@ -172,14 +132,16 @@ class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
         beta_ratio=0.05,
         loss="log_loss",
         class_weight=None,
+        solver="auto",
         cells="auto",
         n_cells=50,
-        solver="auto",
-        max_subnetworks=None,
         fit_intercept=True,
-        tol=1e-3,
-        max_iter=20,
+        tol=1e-2,
+        max_iter=20_000,
+        max_neurons=None,
         max_seconds=None,
+        warm_start=False,
+        solver_options=None,
         verbose=0,
         random_state=None,
     ):
@@ -188,175 +150,15 @@ class ThreeLayerConvexClassifier(ClassifierMixin, ThreeLayerEstimator):
         self.beta_ratio = beta_ratio
         self.loss = loss
         self.class_weight = class_weight
+        self.solver = solver
         self.cells = cells
         self.n_cells = n_cells
-        self.solver = solver
-        self.max_subnetworks = max_subnetworks
         self.fit_intercept = fit_intercept
         self.tol = tol
         self.max_iter = max_iter
+        self.max_neurons = max_neurons
         self.max_seconds = max_seconds
+        self.warm_start = warm_start
+        self.solver_options = solver_options
         self.verbose = verbose
         self.random_state = random_state
-
-    @fit_context
-    def fit(self, X, y, sample_weight=None):
-        """Train the network, or one for each of three classes and more.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Inputs, finite. Sparse ones are made dense, with an
-            EfficiencyWarning, up to 1e8 entries.
-        y : array-like of shape (n_samples,)
-            Labels: whole numbers, booleans or strings.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights. A weight of 2 equals a repeated row, a weight of 0
-            an absent one.
-
-        Returns
-        -------
-        self : ThreeLayerConvexClassifier
-            Fitted estimator.
-        """
-        with all_or_nothing(self), time_limit(self.max_seconds):
-            solver = self._chosen_solver()
-            X, y = check_labelled_samples(self, X, y)
-            weights = check_weights(sample_weight, X)
-            weights = np.ones(len(y)) if weights is None else weights
-            weights = class_weights(self.class_weight, y, weights)
-            coding = LabelCoding.of(y, weights, self.loss)
-            trainers = [
-                self._trainer(X, target, weights, solver, self.loss)
-                for target in coding.one_against_rest(y)
-            ]
-            beta = self._penalty(max(each.beta_max() for each in trainers))
-            trained = [each.train(beta) for each in trainers]
-            for one in trained:
-                self._warn_of_gap(one, solver)
-            self._store(trained, coding, X.dtype, beta)
-        return self
-
-    def decision_function(self, X):
-        """Return the networks' outputs.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Inputs, finite. Sparse ones are made dense, up to 1e8 entries.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_classes)
-            For two classes the output that is above 0 for ``classes_[1]``; for more
-            an output for each class, above 0 if it rather is that than another.
-        """
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
-        outputs = [network.predict(X) for network in self._networks()]
-        return outputs[0] if len(outputs) == 1 else np.column_stack(outputs)
-
-    def predict(self, X):
-        """Return the labels with the largest outputs.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Inputs, finite. Sparse ones are made dense, up to 1e8 entries.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-            Labels.
-        """
-        outputs = self.decision_function(X)
-        return LabelCoding(self.classes_, self.loss).predict(outputs)
-
-    @available_if(has_probabilities)
-    def predict_proba(self, X):
-        """Return probabilities of the classes; for ``loss="log_loss"`` only.
-
-        For more than two classes they are those of each class against the rest, divided
-        by their sum.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Inputs, finite. Sparse ones are made dense, up to 1e8 entries.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            One column a class, in the order of `classes_`.
-        """
-        outputs = self.decision_function(X)
-        if outputs.ndim == 1:
-            return np.column_stack([expit(-outputs), expit(outputs)])
-        # Where all shares vanish they say nothing of the classes.
-        shares = expit(outputs)
-        totals = shares.sum(axis=1, keepdims=True)
-        even = np.full_like(shares, 1 / shares.shape[1])
-        return np.divide(shares, totals, where=totals > 0, out=even)
-
-    @available_if(has_probabilities)
-    def predict_log_proba(self, X):
-        """Return logarithms of the probabilities; for ``loss="log_loss"`` only.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Inputs, finite. Sparse ones are made dense, up to 1e8 entries.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            One column a class; minus infinity where a probability is 0 by rounding.
-        """
-        with np.errstate(divide="ignore"):
-            return np.log(self.predict_proba(X))
-
-    def _networks(self):
-        return [
-            ThreeLayerNetwork(
-                subnetworks,
-                intercept,
-                bool(subnetworks) and len(subnetworks[0][0]) > self.n_features_in_,
-            )
-            for subnetworks, intercept in zip(
-                self.subnetworks_, self.intercept_, strict=True
-            )
-        ]
-
-    def _store(self, trained, coding, dtype, beta):
-        self.classes_ = coding.classes
-        self.subnetworks_ = [
-            [
-                tuple(check_range(layer, dtype)[()] for layer in layers)
-                for layers in one.network.subnetworks
-            ]
-            for one in trained
-        ]
-        self.n_subnetworks_ = sum(map(len, self.subnetworks_))
-        self.intercept_ = check_range([one.network.intercept for one in trained], dtype)
-        self.certificate_ = _summed([one.certificate for one in trained])
-        self.objective_ = self.certificate_.primal
-        self.convex_objective_ = sum(one.convex_objective for one in trained)
-        self.histories_ = [one.history for one in trained]
-        self.beta_ = beta
-        self.beta_max_ = max(one.beta_max for one in trained)
-        self.n_iter_ = sum(one.n_iter for one in trained)
-
-
-def _summed(certificates):
-    """Return the certificate of a sum of problems that share nothing."""
-    first = certificates[0]
-    bounds = [certificate.bound for certificate in certificates]
-    scopes = {certificate.scope for certificate in certificates}
-    return Certificate(
-        sum(certificate.primal for certificate in certificates),
-        sum(certificate.dual for certificate in certificates),
-        "search" if "search" in scopes else first.scope,
-        is_capped=any(certificate.is_capped for certificate in certificates),
-        n_starts=first.n_starts,
-        bound=None if None in bounds else sum(bounds),
-    )

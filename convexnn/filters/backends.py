@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.util import find_spec
 
 import numpy as np
 
-from ..solvers.registry import Backend
+from ..solvers.registry import Backend, select
 from ..solvers.solution import SolverError
 from ..solvers.time_limit import is_out_of_time
 from .program import Judgement, RelaxationProgram
@@ -75,13 +74,14 @@ class UnboundedError(SolverError):
     """The program has no solution: some filter lowers it without end."""
 
 
-def _backend(name, expresses, *requires):
+def _backend(name, kinds, *requires):
     place = f"convexnn.filters.{name}:solve"
-    return Backend(name, place, frozenset(expresses), requires)
+    return Backend(name, place, frozenset(kinds), requires=requires)
 
 
 #: In the order of preference of solver="auto". A backend is called as ``solve(program,
-#: *, tol, max_iter, verbose)`` and returns a :class:`FilterPoint`.
+#: *, tol, max_iter, verbose)``, with the arguments of :func:`solve_relaxation`, and
+#: returns a :class:`FilterPoint`, its last one, or raises a SolverError.
 RELAXATION_BACKENDS = {
     backend.name: backend
     for backend in (
@@ -123,28 +123,13 @@ def select_relaxation_backend(name, kind):
     >>> select_relaxation_backend("auto", "naive").name
     'osqp'
     """
-    usable = [
-        backend.name
-        for backend in RELAXATION_BACKENDS.values()
-        if kind in backend.expresses and backend.is_installed
-    ]
-    chosen = usable[0] if name == "auto" and usable else name
-    allowed = f"Allowed for {_ASKED_BY[kind]}: 'auto', " + ", ".join(map(repr, usable))
-    backend = RELAXATION_BACKENDS.get(chosen)
-    if backend is None:
-        raise ValueError(
-            f"solver={name!r} is not a known backend of the relaxation. {allowed}."
-        )
-    if kind not in backend.expresses:
-        raise ValueError(
-            f"solver={name!r} cannot express the {kind} program. {allowed}."
-        )
-    if not backend.is_installed:
-        missing = ", ".join(m for m in backend.requires if find_spec(m) is None)
-        raise ValueError(
-            f"solver={name!r} needs {missing}, which is not installed. {allowed}."
-        )
-    return backend
+    return select(
+        RELAXATION_BACKENDS,
+        name,
+        frozenset({kind}),
+        subject=_ASKED_BY[kind],
+        words={each: f"the {each} program" for each in _ASKED_BY},
+    )
 
 
 def solve_relaxation(program, backend, *, tol, max_iter, verbose=0):

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
-
 import cvxpy
 import numpy as np
 
-from ..solvers.solution import SolverError
+from ..solvers.cvxpy import run
 from .backends import FilterPoint
 
 __all__ = ["solve"]
@@ -49,26 +47,15 @@ def solve(program, *, tol, max_iter, verbose=0):
         loss = 0.5 * cvxpy.sum_squares(sums - program.y)
         problem = cvxpy.Problem(cvxpy.Minimize(loss - program.beta * linear), [above])
     tolerance = min(0.1 * tol, 1e-8)
-    try:
-        with warnings.catch_warnings():
-            # Inaccuracy is judged by the program, not by the solver's word.
-            warnings.filterwarnings("ignore", message="Solution may be inaccurate")
-            problem.solve(
-                solver="CLARABEL",
-                verbose=verbose > 1,
-                max_iter=min(max_iter, 1000),
-                tol_gap_rel=tolerance,
-                tol_feas=tolerance,
-            )
-    except cvxpy.SolverError as error:
-        raise SolverError(f"cvxpy's solver CLARABEL failed: {error}") from error
-    if w.value is None or not np.isfinite(w.value).all():
-        raise SolverError(
-            f"cvxpy's solver CLARABEL stopped with status {problem.status!r} and no "
-            "point."
-        )
+    n_iter, status = run(
+        problem,
+        w,
+        verbose=verbose > 1,
+        max_iter=min(max_iter, 1000),
+        tol_gap_rel=tolerance,
+        tol_feas=tolerance,
+    )
     multipliers = np.maximum(above.dual_value, 0).reshape(n, k)
     if program.kind == "quadratic":
         multipliers = multipliers / program.beta
-    n_iter = getattr(problem.solver_stats, "num_iters", None)
-    return FilterPoint(w.value, multipliers, int(n_iter or 1), problem.status)
+    return FilterPoint(w.value, multipliers, n_iter, status)

@@ -24,28 +24,16 @@ def solve(program, *, tol, max_iter, verbose=0):
         Of kind "linear".
     tol : float
         Violation aimed at. HiGHS's own tolerances are kept unless they are looser.
-    max_iter : int
-        Largest number of simplex iterations.
-    verbose : int, default=0
-        From 2 on, print HiGHS's log.
-
-    Returns
-    -------
-    FilterPoint
-        The solution.
-
-    Raises
-    ------
-    SolverError
-        If HiGHS returns no point.
+    max_iter, verbose
+        As for all backends; iterations are those of the simplex method.
     """
     patches = program.patches
     n, k, p = patches.shape
-    rows = np.concatenate([block.reshape(-1, p) for _, block in patches.blocks()])
+    rows = sparse.csc_array(patches.stacked())
     tolerance = min(max(0.1 * tol, _SMALLEST_TOLERANCE), 1e-7)
     result = linprog(
         np.concatenate([-program.direction, np.zeros(n * k)]),
-        A_ub=sparse.hstack([sparse.csc_array(rows), -sparse.eye_array(n * k)]),
+        A_ub=sparse.hstack([rows, -sparse.eye_array(n * k)]),
         b_ub=np.zeros(n * k),
         A_eq=sparse.hstack(
             [

@@ -44,20 +44,8 @@ def solve(program, *, tol, max_iter, verbose=0):
         Not the naive one, which has no linear term.
     tol : float
         Largest relative residual of the conditions above, and relative gap.
-    max_iter : int
-        Largest number of Newton steps.
-    verbose : int, default=0
-        From 2 on, print a line a step.
-
-    Returns
-    -------
-    FilterPoint
-        The last point.
-
-    Raises
-    ------
-    SolverError
-        If the iterations break down.
+    max_iter, verbose
+        As for all backends; iterations are Newton steps, a line each.
     """
     with np.errstate(all="ignore"):
         return _Iteration(program).run(

@@ -25,20 +25,8 @@ def solve(program, *, tol, max_iter, verbose=0):
     tol : float
         Violation aimed at; OSQP's tolerances are a hundredth of it. It takes long to
         settle which labels of noisy data bind in (9): expect 1e-3 there.
-    max_iter : int
-        Largest number of iterations.
-    verbose : int, default=0
-        From 2 on, print OSQP's log.
-
-    Returns
-    -------
-    FilterPoint
-        The last point.
-
-    Raises
-    ------
-    SolverError
-        If OSQP returns no point.
+    max_iter, verbose
+        As for all backends.
     """
     patches = program.patches
     n, k, p = patches.shape
@@ -74,13 +62,10 @@ def _matrices(program):
     n, k, p = program.patches.shape
     is_linear = program.kind == "linear"
     n_sums = 0 if is_linear else n
-    rows = np.concatenate(
-        [block.reshape(-1, p) for _, block in program.patches.blocks()]
-    )
     eye = sparse.eye_array(n * k)
     sums = sparse.kron(sparse.eye_array(n), np.ones((1, k)))
     by_residual = [] if is_linear else [-sparse.eye_array(n)]
-    above = [sparse.csc_array(-rows), eye]
+    above = [sparse.csc_array(-program.patches.stacked()), eye]
     A = sparse.vstack(
         [
             sparse.hstack([sparse.csc_array((n, p)), sums, *by_residual]),

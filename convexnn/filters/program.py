@@ -22,7 +22,6 @@ __all__ = [
     "Judgement",
     "RelaxationProgram",
     "data_direction",
-    "draw_direction",
     "in_recovery_cone",
     "moment_filter",
 ]
@@ -92,7 +91,7 @@ class RelaxationProgram:
 
     >>> import numpy as np
     >>> from convexnn.data.patches import Patches, patch_grid
-    >>> from convexnn.filters.program import RelaxationProgram, data_direction
+    >>> from convexnn.filters import RelaxationProgram, data_direction
     >>> X = np.random.default_rng(0).standard_normal((40, 3))
     >>> w = np.array([1.0, -2.0, 0.5])
     >>> patches = Patches(X, patch_grid(3))
@@ -188,9 +187,7 @@ class RelaxationProgram:
         """
         if self.kind == "naive":
             return True
-        columns = [block.reshape(-1, len(self.direction)) for _, block in
-                   self.patches.blocks()]  # fmt: skip
-        return _cone_multipliers(np.concatenate(columns).T, self.direction) is not None
+        return _cone_multipliers(self.patches.stacked().T, self.direction) is not None
 
     def _unit(self, norm):
         """Return the size of ``r'w`` that labels and patches of this size suggest."""
@@ -222,29 +219,6 @@ def data_direction(patches, y, active=None):
     """
     active = np.ones((len(y), patches.n_patches)) if active is None else active
     return patches.adjoint(active * np.maximum(y, 0)[:, None])
-
-
-def draw_direction(filter_size, rng, number=0, *, antithetic=False):
-    """Return a Gaussian direction, or the opposite of one for odd numbers.
-
-    Parameters
-    ----------
-    filter_size : int
-        Number of entries.
-    rng : numpy.random.RandomState
-        Source; for a pair it has to be in the same state twice.
-    number : int, default=0
-        Which direction of a sequence.
-    antithetic : bool, default=False
-        Whether directions of odd number are turned round.
-
-    Returns
-    -------
-    ndarray of shape (filter_size,)
-        The direction.
-    """
-    direction = rng.standard_normal(filter_size)
-    return -direction if antithetic and number % 2 else direction
 
 
 def moment_filter(patches, y):
@@ -319,19 +293,19 @@ def in_recovery_cone(
     Examples
     --------
     >>> import numpy as np
-    >>> from convexnn.filters.program import in_recovery_cone
+    >>> from convexnn.filters import in_recovery_cone
     >>> X = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]])
     >>> in_recovery_cone(X, w=[1.0, 1.0], direction=[2.0, 1.0])
     True
     >>> in_recovery_cone(X, w=[1.0, 1.0], direction=[2.0, -1.0])
     False
     """
-    X = _finite("X", X, np.ndim(X))
+    X = _finite("X", X)
     if X.ndim != 2 or not X.size:
         raise ValueError(f"X must be 2-D and not empty, got shape {X.shape}.")
     patches = Patches(X, patch_grid(X.shape[1], input_shape, filter_shape, stride))
     w, direction = (
-        _finite(name, array, 1, patches.filter_size)
+        _finite(name, array, patches.filter_size)
         for name, array in (("w", w), ("direction", direction))
     )
     combined = patches.combine(patches.responses(w) > 0)
@@ -340,18 +314,17 @@ def in_recovery_cone(
     return (inside, multipliers) if return_multipliers else inside
 
 
-def _finite(name, array, n_axes, size=None):
-    """Return a finite array of floats, flattened if it has to have one axis."""
+def _finite(name, array, size=None):
+    """Return a finite array of floats, flattened if it has to have a size."""
     array = np.asarray(array, dtype=np.float64)
-    array = array.ravel() if n_axes == 1 else array
-    if size is not None and array.size != size:
+    if size not in (None, array.size):
         raise ValueError(
             f"{name} must have {size} entries, one for each weight of the filter, got "
             f"{array.size}."
         )
     if not np.isfinite(array).all():
         raise ValueError(f"{name} must be finite, got NaN or infinity.")
-    return array
+    return array if size is None else array.ravel()
 
 
 def _cone_multipliers(columns, target):

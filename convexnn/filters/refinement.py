@@ -9,6 +9,7 @@ the active sets, and near a zero residual one such step is exact.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, lstsq
@@ -17,18 +18,34 @@ from ..solvers.time_limit import is_out_of_time
 
 __all__ = ["Refined", "refine_filter", "scale_filter"]
 
-#: Damping at the start and its bounds, relative to the squared columns.
-_DAMPING, _LEAST_DAMPING, _MOST_DAMPING = 1e-2, 1e-14, 1e8
-
 #: Gradients below this, relative to the norms of Jacobian and residual, are rounding.
 _STATIONARY = 1e-12
 
-#: Steps that lower the loss by less than this share count as no progress, and after
-#: so many in a row the filter creeps along a kink.
-_LEAST_PROGRESS, _PATIENCE = 1e-9, 5
 
-#: Largest number of exact least-squares steps at the end.
-_N_EXACT = 5
+@dataclass(frozen=True)
+class _Numbers:
+    """Numbers of the steps.
+
+    Attributes
+    ----------
+    damping, least_damping, most_damping : float
+        Damping at the start and its bounds, relative to the squared columns.
+    least_progress, patience : float, int
+        Steps that lower the loss by less than this share count as no progress, and
+        after so many in a row the filter creeps along a kink.
+    n_exact : int
+        Largest number of exact least-squares steps at the end.
+    """
+
+    damping: float = 1e-2
+    least_damping: float = 1e-14
+    most_damping: float = 1e8
+    least_progress: float = 1e-9
+    patience: int = 5
+    n_exact: int = 5
+
+
+_STEPS = _Numbers()
 
 
 @dataclass(frozen=True)
@@ -102,8 +119,8 @@ def refine_filter(patches, y, w, *, max_iter):
     --------
     >>> import numpy as np
     >>> from convexnn.data.patches import Patches, patch_grid
-    >>> from convexnn.filters.program import moment_filter
-    >>> from convexnn.filters.refinement import refine_filter
+    >>> from convexnn.filters import moment_filter
+    >>> from convexnn.filters import refine_filter
     >>> X = np.random.default_rng(0).standard_normal((60, 12))
     >>> patches = Patches(X, patch_grid(12, filter_shape=4))
     >>> y = patches.pooled(np.array([1.0, -2.0, 0.5, 1.0]))
@@ -112,7 +129,7 @@ def refine_filter(patches, y, w, *, max_iter):
     array([ 1. , -2. ,  0.5,  1. ])
     """
     point = _Point(patches, y, scale_filter(patches, y, w))
-    damping, growth, n_idle, is_converged = _DAMPING, 2.0, 0, False
+    damping, growth, n_idle, is_converged = _STEPS.damping, 2.0, 0, False
     n_iter = 0
     while n_iter < max_iter and not (is_converged or is_out_of_time()):
         n_iter += 1
@@ -123,21 +140,20 @@ def refine_filter(patches, y, w, *, max_iter):
             expected = point.expected_decrease(change, damping)
             ratio = (point.loss - trial.loss) / expected if expected > 0 else 0.0
             damping *= max(0.1, 1 - (2 * ratio - 1) ** 3)
-            damping, growth = max(damping, _LEAST_DAMPING), 2.0
+            damping, growth = max(damping, _STEPS.least_damping), 2.0
             point = trial
-            n_idle = n_idle + 1 if share < _LEAST_PROGRESS else 0
+            n_idle = n_idle + 1 if share < _STEPS.least_progress else 0
         else:
             damping, growth = damping * growth, 2 * growth
-        is_converged = (
-            point.is_stationary or n_idle == _PATIENCE or damping > _MOST_DAMPING
-        )
+        is_stuck = n_idle == _STEPS.patience or damping > _STEPS.most_damping
+        is_converged = point.is_stationary or is_stuck
     point = _solve_exactly(patches, y, point)
     return Refined(point.w, point.loss, n_iter, is_converged)
 
 
 def _solve_exactly(patches, y, point):
     """Repeat least squares on the active sets while that lowers the loss."""
-    for _ in range(_N_EXACT):
+    for _ in range(_STEPS.n_exact):
         if is_out_of_time():
             break
         jacobian = point.jacobian
@@ -163,20 +179,17 @@ class _Point:
         np.maximum(responses, 0, out=responses)
         self.residual = responses.sum(axis=1) - y
         self.loss = 0.5 * float(self.residual @ self.residual)
-        self._model = None
 
     @property
     def jacobian(self):
         """Sum of the active patches of each row, of shape (n, p)."""
         return self.patches.combine(self.active)
 
-    @property
+    @cached_property
     def model(self):
         """Gradient and Gauss-Newton matrix."""
-        if self._model is None:
-            jacobian = self.jacobian
-            self._model = jacobian.T @ self.residual, jacobian.T @ jacobian
-        return self._model
+        jacobian = self.jacobian
+        return jacobian.T @ self.residual, jacobian.T @ jacobian
 
     @property
     def is_stationary(self):

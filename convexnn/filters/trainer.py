@@ -28,24 +28,38 @@ from .backends import (
 from .program import (
     RelaxationProgram,
     data_direction,
-    draw_direction,
     moment_filter,
 )
 from .refinement import Refined, refine_filter
 
 __all__ = ["FilterTrainer", "TrainedFilter"]
 
-#: Violation that is enough for a program whose filter is refined afterwards.
-_ROUGH = 1e-3
-
-#: Largest number of programs along directions of the data.
-_MOST_ROUNDS = 10
-
-#: Starts that have to end at the best loss, up to this share, before no more are made.
-_N_AGREEING, _AGREEMENT = 10, 1e-6
-
 #: Largest entries outside these bounds are scaled: their squares would overflow.
 _SAFE = (1e-60, 1e60)
+
+
+@dataclass(frozen=True)
+class _Numbers:
+    """Numbers of the training.
+
+    Attributes
+    ----------
+    rough : float
+        Violation that is enough for a program whose filter is refined afterwards.
+    most_rounds : int
+        Largest number of programs along directions of the data.
+    n_agreeing, agreement : int, float
+        Starts that have to end at the best loss, up to this share, before no more are
+        made.
+    """
+
+    rough: float = 1e-3
+    most_rounds: int = 10
+    n_agreeing: int = 10
+    agreement: float = 1e-6
+
+
+_TRAINING = _Numbers()
 
 
 @dataclass(frozen=True)
@@ -67,7 +81,7 @@ class TrainedFilter:
     relaxation_value : float
         Value of the last program, (8) to be minimised or (9) to be maximised.
     violation : float
-        How far that is from solved: :class:`~convexnn.filters.program.Judgement`.
+        How far that is from solved: :class:`~convexnn.filters.Judgement`.
     direction : ndarray of shape (p,)
         Direction of that program.
     n_restarts : int
@@ -240,7 +254,7 @@ class FilterTrainer:
     @property
     def _accuracy(self):
         """Violation up to which programs are solved."""
-        return max(self.tol, _ROUGH) if self.refine else self.tol
+        return max(self.tol, _TRAINING.rough) if self.refine else self.tol
 
     def _attempts(self):
         """Return the attempts up to the first that needs no successor.
@@ -285,8 +299,8 @@ class FilterTrainer:
         losses = np.array([attempt.refined.loss for attempt in attempts])
         if self._is_zero_residual(losses[-1]):
             return True
-        n_agreeing = int(np.sum(losses <= losses.min() * (1 + _AGREEMENT)))
-        return self.refine and n_agreeing >= _N_AGREEING
+        n_agreeing = int(np.sum(losses <= losses.min() * (1 + _TRAINING.agreement)))
+        return self.refine and n_agreeing >= _TRAINING.n_agreeing
 
     def _is_zero_residual(self, loss):
         return 2 * loss <= self.tol**2 * float(self._labels @ self._labels)
@@ -312,15 +326,11 @@ class FilterTrainer:
         return attempt
 
     def _drawn_direction(self, number, seeds):
-        antithetic = self.direction == "antithetic"
-        seed = seeds[number // 2 * 2] if antithetic else seeds[number]
-        drawn = draw_direction(
-            self.grid.filter_size,
-            np.random.RandomState(seed),
-            number,
-            antithetic=antithetic,
-        )
-        return drawn / (self._y_scale * self._x_scale)
+        """Draw a direction; antithetic ones of odd number are the last one, negated."""
+        is_opposite = self.direction == "antithetic" and number % 2
+        rng = np.random.RandomState(seeds[number - 1 if is_opposite else number])
+        drawn = rng.standard_normal(self.grid.filter_size)
+        return (-drawn if is_opposite else drawn) / (self._y_scale * self._x_scale)
 
     def _first(self):
         """Start from the moments of the data, and from the program if need be."""
@@ -341,7 +351,7 @@ class FilterTrainer:
 
         A filter without a residual is known to solve it.
 
-        See :func:`~convexnn.filters.program.data_direction`.
+        See :func:`~convexnn.filters.data_direction`.
         """
         w = attempt.refined.w
         active = self._patches.responses(w) > 0
@@ -368,7 +378,7 @@ class FilterTrainer:
         never rises): it is the convex-concave procedure.
         """
         active, n_iter, before = None, 0, np.inf
-        for _ in range(_MOST_ROUNDS):
+        for _ in range(_TRAINING.most_rounds):
             relaxed = self._solve(data_direction(self._patches, self._labels, active))
             n_iter += relaxed.point.n_iter
             reached = relaxed.program.potential(relaxed.point.w)

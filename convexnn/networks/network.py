@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -11,79 +12,43 @@ from ..data.patches import Patches, PatchGrid
 __all__ = [
     "ConvolutionalReLUNetwork",
     "GatedReLUNetwork",
+    "Network",
     "ReLUNetwork",
-    "network_of",
+    "with_slopes",
 ]
 
 
-def network_of(estimator):
-    """Return the network of a fitted regressor of one output under squared loss.
-
-    Raises
-    ------
-    ValueError
-        If the estimator is another one, or was fitted to several targets.
-    """
-    is_squared = getattr(estimator, "loss", "squared") == "squared"
-    # A convolutional estimator has a network for a grid of patches only.
-    is_plain = hasattr(estimator, "_network") and not hasattr(estimator, "filter_shape")
-    network = estimator._network() if is_squared and is_plain else None
-    if network is None or np.ndim(getattr(network, "output", 0.0)) > 1:
-        raise ValueError(
-            "weights as an estimator must be a fitted ConvexReLURegressor, "
-            "ConvexReLURegressorCV or ThreeLayerConvexRegressor of one target under "
-            f"squared loss, got {estimator!r}."
-        )
-    return network
+def with_slopes(z, slopes):
+    """Return units of two slopes, below and above zero, in place of z."""
+    if slopes == (0.0, 1.0):
+        return np.maximum(z, 0, out=z)
+    return np.where(z > 0, slopes[1] * z, slopes[0] * z)
 
 
-@dataclass(frozen=True)
-class ReLUNetwork:
-    """Two-layer network ``f(x) = relu(x W + b) a + c``.
-
-    Attributes
-    ----------
-    hidden : ndarray of shape (d, m)
-        Hidden weights W, one unit a column.
-    hidden_bias : ndarray of shape (m,)
-        Hidden biases b.
-    output : ndarray of shape (m,)
-        Output weights a.
-    output_bias : float
-        Output intercept c, not penalised.
-    """
-
-    hidden: np.ndarray
-    hidden_bias: np.ndarray
-    output: np.ndarray
-    output_bias: float
+class Network(ABC):
+    """Networks of any depth."""
 
     @property
-    def n_neurons(self):
-        """Number m of hidden units."""
-        return len(self.output)
+    @abstractmethod
+    def n_neurons(self) -> int:
+        """Number of hidden units, filters or sub-networks."""
 
-    def activations(self, X):
-        """Return the hidden layer's output, of shape (n, m)."""
-        return np.maximum(X @ self.hidden + self.hidden_bias, 0)
+    @abstractmethod
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """Return the outputs for the rows of X."""
 
-    def predict(self, X):
-        """Return the outputs of the network, of shape (n,)."""
-        return self.activations(X) @ self.output + self.output_bias
-
-    def penalty(self):
-        """Return the sum of squares of all weights but the output intercept."""
-        weights = (self.hidden, self.hidden_bias, self.output)
-        return float(sum(np.sum(np.square(w, dtype=np.float64)) for w in weights))
+    @abstractmethod
+    def penalty(self) -> float:
+        """Return the sum of squares of the weights, or what it comes to at best."""
 
     def objective(self, X, y, beta, sample_weight=None):
-        """Return ``1/2 sum_i s_i (f(x_i) - y_i)^2 + beta/2 penalty()``.
+        """Return ``1/2 sum_i s_i norm2(f(x_i) - y_i)^2 + beta/2 penalty()``.
 
         Parameters
         ----------
         X : ndarray of shape (n, d)
             Inputs.
-        y : ndarray of shape (n,)
+        y : ndarray of shape (n,) or (n, q)
             Targets.
         beta : float
             Penalty.
@@ -97,7 +62,64 @@ class ReLUNetwork:
         """
         squares = np.square(self.predict(X) - y, dtype=np.float64)
         total = squares.sum() if sample_weight is None else sample_weight @ squares
-        return 0.5 * float(total) + 0.5 * beta * self.penalty()
+        return 0.5 * float(np.sum(total)) + 0.5 * beta * self.penalty()
+
+
+@dataclass(frozen=True)
+class ReLUNetwork(Network):
+    """Two-layer network ``f(x) = relu(x W + b) a + c``.
+
+    Attributes
+    ----------
+    hidden : ndarray of shape (d, m)
+        Hidden weights W, one unit a column.
+    hidden_bias : ndarray of shape (m,)
+        Hidden biases b.
+    output : ndarray of shape (m,) or (m, q)
+        Output weights a.
+    output_bias : float or ndarray of shape (q,)
+        Output intercept c, not penalised.
+    has_bias : bool, default=True
+        Whether biases are trained; they are zeros otherwise.
+    slopes : tuple of float, default=(0.0, 1.0)
+        Slopes of a unit below and above zero, of other units than rectifiers.
+    """
+
+    hidden: np.ndarray
+    hidden_bias: np.ndarray
+    output: np.ndarray
+    output_bias: float | np.ndarray
+    has_bias: bool = field(default=True, kw_only=True)
+    slopes: tuple[float, float] = field(default=(0.0, 1.0), kw_only=True)
+
+    @property
+    def n_neurons(self):
+        """Number m of hidden units."""
+        return len(self.output)
+
+    def activations(self, X):
+        """Return the hidden layer's output, of shape (n, m)."""
+        return with_slopes(X @ self.hidden + self.hidden_bias, self.slopes)
+
+    def predict(self, X):
+        """Return the outputs of the network, of shape (n,) or (n, q)."""
+        return self.activations(X) @ self.output + self.output_bias
+
+    def stacked(self):
+        """Return the three layers of the units as sub-networks of one unit each.
+
+        Shapes are as for :meth:`ThreeLayerNetwork.stacked
+        <convexnn.networks.three_layer.ThreeLayerNetwork.stacked>`, with second weights
+        of one.
+        """
+        rows = [self.hidden, self.hidden_bias] if self.has_bias else [self.hidden]
+        first = np.vstack(rows)[:, :, None].astype(np.float64)
+        return first, np.ones((self.n_neurons, 1)), self.output.astype(np.float64)
+
+    def penalty(self):
+        """Return the sum of squares of all weights but the output intercept."""
+        weights = (self.hidden, self.hidden_bias, self.output)
+        return float(sum(np.sum(np.square(w, dtype=np.float64)) for w in weights))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from .network import ReLUNetwork, network_of
+from .network import ReLUNetwork
+from .reading import read_network
 from .three_layer import ThreeLayerNetwork
 
 __all__ = ["ThreeLayerPoint", "TwoLayerPoint", "WeightPoint", "as_point", "matched"]
@@ -39,6 +40,21 @@ class WeightPoint:
         parts = zip(self.layers, np.split(vector, ends), strict=True)
         return replace(self, layers=tuple(v.reshape(np.shape(a)) for a, v in parts))
 
+    @property
+    def width(self):
+        """Number of hidden units, or of sub-networks."""
+        return len(self.layers[-2])
+
+    def widened(self, width):
+        """Return the same network with units of zeros to make up the width."""
+        *inner, output, intercept = self.layers
+        missing = 0, width - self.width
+        inner = [
+            np.pad(layer, [(0, 0), missing, *[(0, 0)] * (layer.ndim - 2)])
+            for layer in inner
+        ]
+        return replace(self, layers=(*inner, np.pad(output, missing), intercept))
+
     def draw_direction(self, random_state):
         """Return a random direction, normalised by filters, of shape (n_weights,).
 
@@ -68,33 +84,19 @@ class WeightPoint:
 class TwoLayerPoint(WeightPoint):
     """Hidden layer of shape (d, m), output weights (m,), intercept."""
 
-    @property
-    def width(self):
-        """Number of hidden units."""
-        return len(self.layers[1])
-
     @classmethod
-    def of(cls, network, has_bias=True):
+    def of(cls, network):
         """Return the point of a :class:`~convexnn.networks.network.ReLUNetwork`."""
-        hidden = network.hidden
-        if has_bias:
-            hidden = np.vstack([hidden, network.hidden_bias])
-        layers = hidden, network.output, network.output_bias
-        return cls(tuple(np.asarray(each, np.float64) for each in layers), has_bias)
+        first, _, output = network.stacked()
+        layers = first[:, :, 0], output, np.float64(network.output_bias)
+        return cls(layers, network.has_bias)
 
     def network(self):
         """Return the network."""
         hidden, output, intercept = self.layers
         bias = hidden[-1] if self.has_bias else np.zeros(len(output))
-        rows = len(hidden) - self.has_bias
-        return ReLUNetwork(hidden[:rows], bias, output, float(intercept))
-
-    def widened(self, width):
-        """Return the same network with units of zeros to make up the width."""
-        hidden, output, intercept = self.layers
-        missing = width - len(output)
-        layers = np.pad(hidden, [(0, 0), (0, missing)]), np.pad(output, (0, missing))
-        return replace(self, layers=(*layers, intercept))
+        weights = hidden[: len(hidden) - self.has_bias], bias, output, float(intercept)
+        return ReLUNetwork(*weights, has_bias=self.has_bias)
 
     def nearest_order(self, other):
         """Return this network with its units in the order nearest to another's."""
@@ -108,18 +110,11 @@ class TwoLayerPoint(WeightPoint):
 class ThreeLayerPoint(WeightPoint):
     """First layers (d, K, m), second layers (m, K), output weights (K,), intercept."""
 
-    @property
-    def width(self):
-        """Number of sub-networks."""
-        return len(self.layers[2])
-
     @classmethod
     def of(cls, network):
         """Return the point of a network with at least one sub-network."""
-        first, second, third = zip(*network.subnetworks, strict=True)
-        layers = np.stack(first, axis=1), np.stack(second, axis=1), np.array(third)
-        layers = (*layers, network.intercept)
-        layers = tuple(np.asarray(each, np.float64) for each in layers)
+        first, second, third = network.stacked()
+        layers = first, second.T, third, np.float64(network.intercept)
         return cls(layers, network.has_bias)
 
     def network(self):
@@ -129,17 +124,6 @@ class ThreeLayerPoint(WeightPoint):
         first = first / np.maximum(norms, 1.0)[:, None]
         subnetworks = zip(first.swapaxes(0, 1), second.T, third, strict=True)
         return ThreeLayerNetwork(list(subnetworks), float(intercept), self.has_bias)
-
-    def widened(self, width):
-        """Return the same network with sub-networks of zeros to make up the width."""
-        first, second, third, intercept = self.layers
-        missing = 0, width - len(third)
-        layers = (
-            np.pad(first, [(0, 0), missing, (0, 0)]),
-            np.pad(second, [(0, 0), missing]),
-            np.pad(third, missing),
-        )
-        return replace(self, layers=(*layers, intercept))
 
     def nearest_order(self, other):
         """Return this network with sub-networks and units in the order nearest."""
@@ -170,12 +154,9 @@ def as_point(weights):
 
     Parameters
     ----------
-    weights : fitted estimator, network or list of tuple (W1, w2, w3)
-        A fitted :class:`~convexnn.ConvexReLURegressor` of ReLU networks or
-        :class:`~convexnn.ThreeLayerConvexRegressor`; a
-        :class:`~convexnn.networks.network.ReLUNetwork` or
-        :class:`~convexnn.networks.three_layer.ThreeLayerNetwork`; or the
-        sub-networks of one without biases.
+    weights : fitted estimator, network, sequence or torch module
+        What :func:`~convexnn.networks.reading.read_network` takes, arrays as those of
+        networks without biases.
 
     Returns
     -------
@@ -185,25 +166,13 @@ def as_point(weights):
     Raises
     ------
     ValueError
-        If it is something else, or a three-layer network without sub-networks.
+        If it is something else, or a network without units.
     """
-    has_bias = getattr(weights, "fit_intercept", True)
-    is_estimator = hasattr(weights, "get_params")
-    network = network_of(weights) if is_estimator else weights
-    if isinstance(network, list) and all(
-        isinstance(each, tuple) and len(each) == 3 for each in network
-    ):
-        network = ThreeLayerNetwork(network, 0.0, False)
-    if isinstance(network, ThreeLayerNetwork) and network.subnetworks:
-        return ThreeLayerPoint.of(network)
-    if type(network) is ReLUNetwork:
-        return TwoLayerPoint.of(network, has_bias)
-    silent = isinstance(network, ThreeLayerNetwork)
-    raise ValueError(
-        "weights must be a ReLU network of two or three layers with at least one "
-        "sub-network, a fitted estimator of one, or a list of tuples (W1, w2, w3), got "
-        + ("no sub-network." if silent else f"{type(weights).__name__}.")
-    )
+    network, _ = read_network(weights)
+    if not network.n_neurons:
+        raise ValueError("weights must have a unit, got a network without any.")
+    kind = TwoLayerPoint if isinstance(network, ReLUNetwork) else ThreeLayerPoint
+    return kind.of(network)
 
 
 def matched(points):

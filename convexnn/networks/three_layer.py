@@ -6,74 +6,79 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .network import Network
+
 __all__ = ["ThreeLayerNetwork"]
 
 
 @dataclass(frozen=True)
-class ThreeLayerNetwork:
+class ThreeLayerNetwork(Network):
     """Network ``f(x) = sum_k ((x W1_k + b_k)_+ w2_k)_+ w3_k + c``.
 
     Attributes
     ----------
     subnetworks : list of tuple (W1, w2, w3)
         First layers of shape (d, m), or (d + 1, m) with the biases b in the last row,
-        of unit Frobenius norm, second layers of shape (m,), and output weights.
-    intercept : float
+        of unit Frobenius norm, second layers of shape (m,), and output weights:
+        numbers, or arrays of shape (q,) for q outputs.
+    intercept : float or ndarray of shape (q,)
         Output intercept c, not penalised.
     has_bias : bool
         Whether the first layers have the row of biases.
     """
 
     subnetworks: list
-    intercept: float
+    intercept: float | np.ndarray
     has_bias: bool
 
+    @property
+    def n_neurons(self):
+        """Number K of sub-networks."""
+        return len(self.subnetworks)
+
+    @property
+    def output(self):
+        """Output weights, of shape (K,) or (K, q)."""
+        shape = (self.n_neurons, *np.shape(self.intercept))
+        return np.reshape([w3 for _, _, w3 in self.subnetworks], shape)
+
+    def stacked(self):
+        """Return the layers of all sub-networks, of which there has to be one.
+
+        Returns
+        -------
+        first : ndarray of shape (d, K, m) or (d + 1, K, m)
+            First layers, with their biases if there are any.
+        second : ndarray of shape (K, m)
+            Second layers.
+        third : ndarray of shape (K,) or (K, q)
+            Output weights.
+        """
+        first, second, _ = zip(*self.subnetworks, strict=True)
+        layers = np.stack(first, axis=1), np.stack(second), self.output
+        return tuple(layer.astype(np.float64) for layer in layers)
+
     def predict(self, X):
-        """Return the outputs of the network, of shape (n,)."""
+        """Return the outputs of the network, of shape (n,) or (n, q)."""
         if not self.subnetworks:
-            return np.full(len(X), self.intercept, dtype=X.dtype)
-        first = np.stack([W1 for W1, _, _ in self.subnetworks], axis=1)
-        second = np.stack([w2 for _, w2, _ in self.subnetworks])
-        third = np.array([w3 for _, _, w3 in self.subnetworks], dtype=first.dtype)
+            return np.full((len(X), *np.shape(self.intercept)), self.intercept, X.dtype)
+        dtype = self.subnetworks[0][0].dtype
+        first, second, third = (a.astype(dtype, copy=False) for a in self.stacked())
         d = X.shape[1]
         values = X @ first[:d].reshape(d, -1)
         if self.has_bias:
             values += first[d].reshape(-1)
         values = np.maximum(values, 0).reshape(len(X), *second.shape)
         hidden = np.einsum("ikj,kj->ik", values, second)
-        return np.maximum(hidden, 0) @ third + first.dtype.type(self.intercept)
+        return np.maximum(hidden, 0) @ third + np.asarray(self.intercept, dtype)
 
     def penalty(self):
-        """Return the sum of squares of all second layers and output weights."""
-        return float(
-            sum(
-                np.sum(np.square(w2, dtype=np.float64)) + float(w3) ** 2
-                for _, w2, w3 in self.subnetworks
-            )
-        )
+        """Return the sum of squares of all second layers and output weights.
 
-    def objective(self, X, y, beta, sample_weight=None):
-        """Return ``1/2 sum_i s_i (f(x_i) - y_i)^2 + beta/2 penalty()`` (paper, eq. 4).
-
-        Parameters
-        ----------
-        X : ndarray of shape (n, d)
-            Inputs.
-        y : ndarray of shape (n,)
-            Targets.
-        beta : float
-            Penalty.
-        sample_weight : ndarray of shape (n,), default=None
-            Weights s, ones by default.
-
-        Returns
-        -------
-        float
-            The objective.
+        With `objective` this is eq. 4 of the paper.
         """
-        squares = np.square(self.predict(X) - y, dtype=np.float64)
-        total = squares.sum() if sample_weight is None else sample_weight @ squares
-        return 0.5 * float(total) + 0.5 * beta * self.penalty()
+        weights = (layer for _, *layers in self.subnetworks for layer in layers)
+        return float(sum(np.sum(np.square(w, dtype=np.float64)) for w in weights))
 
     @classmethod
     def recover(cls, groups, inner, sign, samples, offset):
@@ -89,11 +94,11 @@ class ThreeLayerNetwork:
             Vectors w, in the solvers' units.
         inner : ndarray of shape (K, m)
             Signs I.
-        sign : ndarray of shape (K,)
-            Signs s.
+        sign : ndarray of shape (K,) or (K, q)
+            Signs s, or unit vectors for q outputs.
         samples : convexnn.data.samples.Samples
             Their scales undo those units.
-        offset : float
+        offset : float or ndarray of shape (q,)
             Output intercept, in the solvers' units.
 
         Returns
@@ -113,17 +118,19 @@ class ThreeLayerNetwork:
                     (scaled[:, k] / divisor, inner[k] * root, sign[k] * np.sqrt(total))
                 )
         intercept = offset * samples.y_scale + samples.y_offset
-        return cls(subnetworks, float(intercept), samples.has_bias)
+        return cls(subnetworks, np.float64(intercept)[()], samples.has_bias)
 
     def locate(self, samples):
         """Return groups, inner signs and signs of the network in the solvers' units.
 
-        Layers of any scale are undone by ``w_j = W1_j abs(w2_j w3)``.
+        Layers of any scale are undone by ``w_j = W1_j abs(w2_j) norm2(w3)``; several
+        outputs have the directions of w3 for signs, of shape (K, q).
         """
-        first = np.stack([W1 for W1, _, _ in self.subnetworks], axis=1).astype(float)
-        second = np.stack([w2 for _, w2, _ in self.subnetworks]).astype(float)
-        third = np.array([w3 for _, _, w3 in self.subnetworks], dtype=float)
+        first, second, third = self.stacked()
+        sizes = np.linalg.norm(third.reshape(len(third), -1), axis=1)
         scale = samples.x_scale / samples.y_scale
-        groups = first * np.abs(second) * np.abs(third)[:, None] * scale
-        inner = np.where(second < 0, -1.0, 1.0)
-        return groups, inner, np.where(third < 0, -1.0, 1.0)
+        groups = first * np.abs(second) * sizes[:, None] * scale
+        inner, sign = (np.where(layer < 0, -1.0, 1.0) for layer in (second, third))
+        if third.ndim > 1:
+            sign = third / np.where(sizes > 0, sizes, 1.0)[:, None]
+        return groups, inner, sign

@@ -5,8 +5,7 @@ from .convergence import ConvergenceDisplay
 from .decoding import DecodingDisplay
 from .loss_landscape import LossLandscapeDisplay
 from .phase_transition import PhaseTransitionDisplay
-from .regularization import RegularizationPathDisplay
-from .search import BetaSearchDisplay
+from .regularization import BetaSearchDisplay, RegularizationPathDisplay
 
 __all__ = [
     "ArrangementDisplay",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
-from sklearn.utils.validation import check_array, check_is_fitted
+from dataclasses import KW_ONLY, dataclass
 
-from ..programs.cells import activation_patterns, enumerate_cells
+import numpy as np
+from sklearn.utils.validation import check_array
+
+from ..programs.cells import Cells, activation_patterns, enumerate_cells
+from .base import Display, step_and_inputs
 
 __all__ = ["ArrangementDisplay"]
 
@@ -28,7 +31,8 @@ _CHARACTER = 0.05
 _SIGN_COLOURS = {1: "#1f4e9c", -1: "#b3261e"}
 
 
-class ArrangementDisplay:
+@dataclass(eq=False, repr=False)
+class ArrangementDisplay(Display):
     """Cells of a hyperplane arrangement in the plane of hidden weights u.
 
     Every row x_i of two entries draws the line {u : x_i'u = 0}. The lines cut the
@@ -57,14 +61,8 @@ class ArrangementDisplay:
 
     Attributes
     ----------
-    patterns : ndarray of shape (n_rows, n_cells), bool
-        Activation patterns of the cells, the empty one left out.
-    gates : ndarray of shape (2, n_cells)
-        A point inside each cell.
-    ax_ : matplotlib.axes.Axes
-        Axes of the last plot.
-    figure_ : matplotlib.figure.Figure
-        Figure of the last plot.
+    ax_, figure_ : matplotlib.axes.Axes and matplotlib.figure.Figure
+        Those of the last plot.
     wedges_ : list of matplotlib.patches.Wedge
         Cells in the order of `patterns`, then the empty one where there is one.
 
@@ -74,8 +72,6 @@ class ArrangementDisplay:
 
     Examples
     --------
-    >>> import matplotlib
-    >>> matplotlib.use("Agg")
     >>> import numpy as np
     >>> from convexnn.plotting import ArrangementDisplay
     >>> X = np.array([[2.0, 2.0], [3.0, 3.0], [1.0, 0.0]])
@@ -86,26 +82,17 @@ class ArrangementDisplay:
     4
     """
 
-    def __init__(
-        self,
-        X,
-        cells,
-        row_names,
-        *,
-        units=None,
-        signs=None,
-        axis_names=("$u_1$", "$u_2$"),
-    ):
-        self.X = X
-        self.cells = cells
-        self.row_names = row_names
-        self.units = units
-        self.signs = signs
-        self.axis_names = axis_names
+    X: np.ndarray
+    cells: Cells
+    row_names: list
+    _: KW_ONLY
+    units: np.ndarray | None = None
+    signs: np.ndarray | None = None
+    axis_names: tuple = ("$u_1$", "$u_2$")
 
     @property
     def patterns(self):
-        """Activation patterns of the cells, of shape (n_rows, n_cells)."""
+        """Activation patterns of all cells but the empty one, (n_rows, n_cells)."""
         return self.cells.patterns
 
     @property
@@ -114,7 +101,7 @@ class ArrangementDisplay:
         return self.cells.gates
 
     @classmethod
-    def from_rows(cls, X, *, y=None, row_names=None, ax=None, cmap="Pastel2"):
+    def from_rows(cls, X, *, y=None, row_names=None, **options):
         """List the cells of the rows and plot them.
 
         Parameters
@@ -125,15 +112,13 @@ class ArrangementDisplay:
             Targets, written behind the names of the rows.
         row_names : list of str, default=None
             Names of the rows; by default x_1, x_2 and so on.
-        ax : matplotlib.axes.Axes, default=None
-            Axes to plot on; new ones by default.
-        cmap : str or matplotlib colormap, default="Pastel2"
-            Colours of the cells.
+        **options
+            Of :meth:`plot`.
 
         Returns
         -------
         ArrangementDisplay
-            The display.
+            The plotted display.
 
         Raises
         ------
@@ -143,12 +128,10 @@ class ArrangementDisplay:
         """
         X = _check_rows(X, 2, "2 columns: arrangements are drawn in the plane")
         names = _name_rows(X, y, row_names)
-        return cls(X, enumerate_cells(X), names).plot(ax=ax, cmap=cmap)
+        return cls(X, enumerate_cells(X), names).plot(**options)
 
     @classmethod
-    def from_estimator(
-        cls, estimator, X, *, y=None, row_names=None, ax=None, cmap="Pastel2"
-    ):
+    def from_estimator(cls, estimator, X, *, y=None, row_names=None, **options):
         """Plot the cells of the rows and a fitted network's units in them.
 
         A unit is drawn as the vector u that it has in the convex program, its hidden
@@ -158,22 +141,17 @@ class ArrangementDisplay:
         Parameters
         ----------
         estimator : ConvexReLURegressor
-            Fitted, with activation "relu".
+            Fitted, with activation "relu"; or a Pipeline that ends with such a one,
+            whose other steps transform `X`.
         X : array-like of shape (n_rows, n_features)
             Rows, at most 50: of 2 columns, or of 1 with ``fit_intercept=True``.
-        y : array-like of shape (n_rows,), default=None
-            Targets, written behind the names of the rows.
-        row_names : list of str, default=None
-            Names of the rows; by default x_1, x_2 and so on.
-        ax : matplotlib.axes.Axes, default=None
-            Axes to plot on; new ones by default.
-        cmap : str or matplotlib colormap, default="Pastel2"
-            Colours of the cells.
+        y, row_names, **options
+            Of :meth:`from_rows`.
 
         Returns
         -------
         ArrangementDisplay
-            The display.
+            The plotted display.
 
         Raises
         ------
@@ -181,7 +159,7 @@ class ArrangementDisplay:
             If `X`, `y` or `row_names` are not as described, or if the units have
             gates of their own (activation "gated_relu").
         """
-        check_is_fitted(estimator)
+        estimator, X = step_and_inputs(estimator, X)
         if hasattr(estimator, "gates_"):
             raise ValueError(
                 "estimator must have activation='relu', got 'gated_relu': the cells of "
@@ -206,9 +184,9 @@ class ArrangementDisplay:
             signs=np.sign(output),
             axis_names=axis_names,
         )
-        return display.plot(ax=ax, cmap=cmap)
+        return display.plot(**options)
 
-    def plot(self, ax=None, *, cmap="Pastel2"):
+    def plot(self, *, ax=None, cmap="Pastel2"):
         """Plot the cells, their patterns, the lines, and the units if there are any.
 
         Patterns that do not fit into their cells are left out.
@@ -227,9 +205,7 @@ class ArrangementDisplay:
         """
         import matplotlib.pyplot as plt
 
-        if ax is None:
-            _, ax = plt.subplots(figsize=(5.6, 5.6), layout="constrained")
-        self.ax_, self.figure_ = ax, ax.figure
+        ax = self._take_ax(ax, (5.6, 5.6))
         self._draw_cells(plt.get_cmap(cmap))
         self._draw_lines()
         if self.units is not None:
@@ -276,26 +252,14 @@ class ArrangementDisplay:
         # Upright where it fits beside the cell's sides, else along the ray.
         across = abs(direction[1]) * len(text) * _CHARACTER + abs(direction[0]) * 0.1
         length = len(text) * _CHARACTER
-        if across < 0.9 * room and length < 0.5:
-            self.ax_.text(
-                *(_PATTERN_RADIUS * direction),
-                text,
-                ha="center",
-                va="center",
-                bbox=box,
-            )
-        elif room > 0.1 and length < 0.9:
-            turned = np.degrees(middle) % 360
+        radius, turned = _PATTERN_RADIUS, 0.0
+        if not (across < 0.9 * room and length < 0.5):
+            if not (room > 0.1 and length < 0.9):
+                return
+            radius, turned = 0.95 - length / 2, np.degrees(middle) % 360
             turned -= 180 if 90 < turned < 270 else 0
-            self.ax_.text(
-                *((0.95 - length / 2) * direction),
-                text,
-                ha="center",
-                va="center",
-                rotation=turned,
-                rotation_mode="anchor",
-                bbox=box,
-            )
+        style = {"ha": "center", "va": "center", "rotation_mode": "anchor"}
+        self.ax_.text(*(radius * direction), text, rotation=turned, bbox=box, **style)
 
     def _draw_lines(self):
         """Draw each line once and name the rows that share it at its upper end."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import numpy as np
-from sklearn.utils.validation import check_is_fitted
+from dataclasses import dataclass, field
 
-from .axes import scale_by_powers
+import numpy as np
+
+from .base import Display, fitted_step, scale_by_powers
 
 __all__ = ["ConvergenceDisplay"]
 
 
-class ConvergenceDisplay:
+@dataclass(eq=False, repr=False)
+class ConvergenceDisplay(Display):
     """Objective of the network and its lower bound against CPU seconds.
 
     Use :meth:`from_estimator` to make a display; :meth:`plot` plots again.
@@ -24,15 +26,11 @@ class ConvergenceDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib.axes.Axes
-        Axes of the last plot.
-    figure_ : matplotlib.figure.Figure
-        Figure of the last plot.
+    ax_, figure_ : matplotlib.axes.Axes and matplotlib.figure.Figure
+        Those of the last plot.
 
     Examples
     --------
-    >>> import matplotlib
-    >>> matplotlib.use("Agg")
     >>> from sklearn.datasets import load_diabetes
     >>> from convexnn import ConvexReLURegressor
     >>> from convexnn.plotting import ConvergenceDisplay
@@ -45,12 +43,11 @@ class ConvergenceDisplay:
     ['objective', 'lower bound']
     """
 
-    def __init__(self, history, *, is_estimate=False):
-        self.history = history
-        self.is_estimate = is_estimate
+    history: object
+    is_estimate: bool = field(default=False, kw_only=True)
 
     @classmethod
-    def from_estimator(cls, estimator, *, ax=None, title=None):
+    def from_estimator(cls, estimator, **options):
         """Plot the history of a fitted estimator.
 
         Parameters
@@ -58,10 +55,8 @@ class ConvergenceDisplay:
         estimator : estimator
             Fitted, with `history_` and `certificate_`; or a Pipeline that ends with
             such a one.
-        ax : matplotlib.axes.Axes, default=None
-            Where to draw; new axes by default.
-        title : str, default=None
-            Title of the axes.
+        **options
+            Of :meth:`plot`.
 
         Returns
         -------
@@ -75,15 +70,9 @@ class ConvergenceDisplay:
         ValueError
             If it keeps no history.
         """
-        network = estimator[-1] if hasattr(estimator, "named_steps") else estimator
-        check_is_fitted(network)
-        if not hasattr(network, "history_"):
-            raise ValueError(
-                "estimator must have the attribute history_, got a fitted "
-                f"{type(network).__name__} without it."
-            )
+        network = fitted_step(estimator, "history_")
         display = cls(network.history_, is_estimate=network.certificate_.is_estimate)
-        return display.plot(ax=ax, title=title)
+        return display.plot(**options)
 
     def plot(self, *, ax=None, title=None):
         """Draw the objective and the bound as steps.
@@ -103,10 +92,7 @@ class ConvergenceDisplay:
         ConvergenceDisplay
             Itself, with `ax_` and `figure_`.
         """
-        import matplotlib.pyplot as plt
-
-        if ax is None:
-            _, ax = plt.subplots(layout="constrained", figsize=(5, 3.5))
+        ax = self._take_ax(ax)
         seconds, objective = self.history.seconds, self.history.objective
         bound = np.where(self.history.dual > 0, self.history.dual, np.nan)
         style = {"drawstyle": "steps-post", "marker": "o", "ms": 3.5}
@@ -121,5 +107,4 @@ class ConvergenceDisplay:
         scale_by_powers(ax.yaxis, np.append(objective, bound))
         ax.grid(alpha=0.3)
         ax.legend(loc="best", frameon=False)
-        self.ax_, self.figure_ = ax, ax.figure
         return self

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
+
+from .base import Display, fitted_step
 
 __all__ = ["DecodingCurve", "DecodingDisplay"]
 
@@ -28,15 +29,15 @@ class DecodingCurve:
     low: np.ndarray
     high: np.ndarray
 
+    @classmethod
+    def of(cls, label, x, trials):
+        """Return the mean of trials, from their smallest to their largest value."""
+        x = np.asarray(x, dtype=float)
+        return cls(label, x, trials.mean(0), trials.min(0), trials.max(0))
 
-def _curve_of_trials(label, x, trials):
-    """Return the mean of the trials, from their smallest to their largest value."""
-    return DecodingCurve(
-        label, np.asarray(x, dtype=float), trials.mean(0), trials.min(0), trials.max(0)
-    )
 
-
-class DecodingDisplay:
+@dataclass(eq=False, repr=False)
+class DecodingDisplay(Display):
     """Curves on a logarithmic scale, each with the range of its trials.
 
     Use :meth:`from_estimator`, :meth:`from_paths` or :meth:`from_recovery` to make a
@@ -55,15 +56,11 @@ class DecodingDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib.axes.Axes
-        Axes of the last plot.
-    figure_ : matplotlib.figure.Figure
-        Figure of the last plot.
+    ax_, figure_ : matplotlib.axes.Axes and matplotlib.figure.Figure
+        Those of the last plot.
 
     Examples
     --------
-    >>> import matplotlib
-    >>> matplotlib.use("Agg")
     >>> import numpy as np
     >>> from convexnn import CenteredGDDecoder
     >>> from convexnn.plotting import DecodingDisplay
@@ -76,15 +73,15 @@ class DecodingDisplay:
     ('iterations', 'log')
     """
 
-    def __init__(self, curves, *, xlabel, ylabel, log_x=False, floor=1e-24):
-        self.curves = curves
-        self.xlabel = xlabel
-        self.ylabel = ylabel
-        self.log_x = log_x
-        self.floor = floor
+    curves: list
+    _: KW_ONLY
+    xlabel: str
+    ylabel: str
+    log_x: bool = False
+    floor: float = 1e-24
 
     @classmethod
-    def from_estimator(cls, estimator, *, ax=None, title=None):
+    def from_estimator(cls, estimator, **options):
         """Plot the loss of a fitted decoder before and after each iteration.
 
         Parameters
@@ -92,10 +89,8 @@ class DecodingDisplay:
         estimator : CenteredGDDecoder or dict
             Fitted, or a Pipeline that ends with a fitted one; or a dictionary of such
             by label, for one curve each.
-        ax : matplotlib.axes.Axes, default=None
-            Where to draw; new axes by default.
-        title : str, default=None
-            Title of the axes.
+        **options
+            Of :meth:`plot`.
 
         Returns
         -------
@@ -110,20 +105,14 @@ class DecodingDisplay:
             If an estimator keeps no path of losses, or if there is none.
         """
         named = estimator if isinstance(estimator, dict) else {"loss": estimator}
-        paths = {}
-        for label, one in named.items():
-            decoder = one[-1] if hasattr(one, "named_steps") else one
-            check_is_fitted(decoder)
-            if not hasattr(decoder, "loss_path_"):
-                raise ValueError(
-                    "estimator must have the attribute loss_path_, got a fitted "
-                    f"{type(decoder).__name__} without it."
-                )
-            paths[label] = [decoder.loss_path_]
-        return cls.from_paths(paths, ylabel="loss", ax=ax, title=title)
+        paths = {
+            label: [fitted_step(one, "loss_path_").loss_path_]
+            for label, one in named.items()
+        }
+        return cls.from_paths(paths, ylabel="loss", **options)
 
     @classmethod
-    def from_paths(cls, paths, *, ylabel="loss", ax=None, title=None):
+    def from_paths(cls, paths, *, ylabel="loss", **options):
         """Plot values against iterations, the mean of trials with their range.
 
         Parameters
@@ -133,10 +122,8 @@ class DecodingDisplay:
             iteration. A trial that is shorter keeps its last value.
         ylabel : str, default="loss"
             What the values are.
-        ax : matplotlib.axes.Axes, default=None
-            Where to draw; new axes by default.
-        title : str, default=None
-            Title of the axes.
+        **options
+            Of :meth:`plot`.
 
         Returns
         -------
@@ -155,12 +142,12 @@ class DecodingDisplay:
                 np.append(trial, np.full(longest - len(trial), trial[-1]))
                 for trial in map(np.asarray, trials)
             ]
-            curves.append(_curve_of_trials(label, np.arange(longest), np.array(padded)))
+            curves.append(DecodingCurve.of(label, np.arange(longest), np.array(padded)))
         display = cls(curves, xlabel="iterations", ylabel=ylabel, log_x=True)
-        return display.plot(ax=ax, title=title)
+        return display.plot(**options)
 
     @classmethod
-    def from_recovery(cls, errors, *, ax=None, title=None):
+    def from_recovery(cls, errors, **options):
         """Plot relative recovery errors against the number of samples per entry.
 
         Parameters
@@ -168,10 +155,8 @@ class DecodingDisplay:
         errors : dict
             By label, a pair: ratios n / d, of shape (n_ratios,), and errors (8) of the
             paper, of shape (n_trials, n_ratios).
-        ax : matplotlib.axes.Axes, default=None
-            Where to draw; new axes by default.
-        title : str, default=None
-            Title of the axes.
+        **options
+            Of :meth:`plot`.
 
         Returns
         -------
@@ -191,11 +176,11 @@ class DecodingDisplay:
                     f"errors[{label!r}] must be {len(ratios)} ratios with an array of "
                     f"shape (n_trials, {len(ratios)}), got shape {trials.shape}."
                 )
-            curves.append(_curve_of_trials(label, ratios, trials))
+            curves.append(DecodingCurve.of(label, ratios, trials))
         display = cls(
             curves, xlabel="samples per entry, n / d", ylabel="relative recovery error"
         )
-        return display.plot(ax=ax, title=title)
+        return display.plot(**options)
 
     def plot(self, *, ax=None, title=None):
         """Draw the curves, their bands, and a legend if there is more than one.
@@ -215,10 +200,7 @@ class DecodingDisplay:
         DecodingDisplay
             Itself, with `ax_` and `figure_`.
         """
-        import matplotlib.pyplot as plt
-
-        if ax is None:
-            _, ax = plt.subplots(layout="constrained", figsize=(5, 3.5))
+        ax = self._take_ax(ax)
         for k, curve in enumerate(self.curves):
             x = np.where(curve.x > 0, curve.x, 0.5) if self.log_x else curve.x
             low, middle, high = (
@@ -235,7 +217,6 @@ class DecodingDisplay:
         ax.grid(alpha=0.3)
         if len(self.curves) > 1:
             ax.legend(frameon=False, fontsize="small")
-        self.ax_, self.figure_ = ax, ax.figure
         return self
 
 

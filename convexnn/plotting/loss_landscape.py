@@ -5,21 +5,26 @@ from __future__ import annotations
 from itertools import combinations
 
 import numpy as np
+from scipy.ndimage import minimum_filter
 from sklearn.utils import check_random_state, check_X_y
-from sklearn.utils.validation import check_is_fitted
 
+from ..checks import check_weights
 from ..networks.points import as_point, matched
+from .base import Display, outline, step_and_inputs
 
 __all__ = ["LossLandscapeDisplay"]
 
 #: Points of a straight line on which a wall is looked for.
 _LINE = np.linspace(0.0, 1.0, 65)
 
+#: A point's eight neighbours.
+_AROUND = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]])
+
 #: Curvature, relative to the other one, below which it does not count as negative.
 _FLAT = 1e-6
 
 
-class LossLandscapeDisplay:
+class LossLandscapeDisplay(Display):
     """Objective of networks over a plane of the space of their weights.
 
     The plane goes through one network in two random directions, normalised by filters
@@ -48,10 +53,8 @@ class LossLandscapeDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib.axes.Axes
-        Axes of the last plot.
-    figure_ : matplotlib.figure.Figure
-        Figure of the last plot.
+    ax_, figure_ : matplotlib.axes.Axes and matplotlib.figure.Figure
+        Those of the last plot.
     contours_ : matplotlib.contour.QuadContourSet
         Filled contours of the last plot.
 
@@ -64,8 +67,6 @@ class LossLandscapeDisplay:
 
     Examples
     --------
-    >>> import matplotlib
-    >>> matplotlib.use("Agg")
     >>> import numpy as np
     >>> from convexnn import ThreeLayerConvexRegressor
     >>> from convexnn.plotting import LossLandscapeDisplay
@@ -107,13 +108,8 @@ class LossLandscapeDisplay:
     @property
     def minima(self):
         """Inner points of the grid below all eight neighbours, (n_minima, 2)."""
-        inner = self.values[1:-1, 1:-1]
-        is_lowest = np.ones(inner.shape, dtype=bool)
-        rows, columns = inner.shape
-        for i, j in np.ndindex(3, 3):
-            if (i, j) != (1, 1):
-                is_lowest &= inner < self.values[i : i + rows, j : j + columns]
-        row, column = np.nonzero(is_lowest)
+        neighbours = minimum_filter(self.values, footprint=_AROUND)
+        row, column = np.nonzero((self.values < neighbours)[1:-1, 1:-1])
         return np.column_stack([self.first[column + 1], self.second[row + 1]])
 
     @property
@@ -125,9 +121,8 @@ class LossLandscapeDisplay:
         """
         V = self.values
         across, up = np.diff(self.first)[0], np.diff(self.second)[0]
-        middle = V[1:-1, 1:-1]
-        xx = (V[1:-1, 2:] - 2 * middle + V[1:-1, :-2]) / across**2
-        yy = (V[2:, 1:-1] - 2 * middle + V[:-2, 1:-1]) / up**2
+        xx = np.diff(V, 2, axis=1)[1:-1] / across**2
+        yy = np.diff(V, 2, axis=0)[:, 1:-1] / up**2
         xy = V[2:, 2:] - V[2:, :-2] - V[:-2, 2:] + V[:-2, :-2]
         xy = xy / (4 * across * up)
         mean, radius = (xx + yy) / 2, np.hypot((xx - yy) / 2, xy)
@@ -135,34 +130,16 @@ class LossLandscapeDisplay:
         return float(np.mean(least < -_FLAT * largest))
 
     @classmethod
-    def from_estimator(
-        cls,
-        estimator,
-        X,
-        y,
-        *,
-        sample_weight=None,
-        extent=1.0,
-        n_points=41,
-        random_state=None,
-        ax=None,
-        title=None,
-    ):
+    def from_estimator(cls, estimator, X, y, **options):
         """Plot the plane through a trained network in two random directions.
-
-        See :meth:`from_network`, whose network and beta are the estimator's.
 
         Parameters
         ----------
         estimator : estimator
             A fitted ConvexReLURegressor or ConvexReLURegressorCV of ReLU networks, or
             ThreeLayerConvexRegressor; or a Pipeline that ends with such a one.
-        X : array-like of shape (n_samples, n_features)
-            Inputs.
-        y : array-like of shape (n_samples,)
-            Targets.
-        sample_weight, extent, n_points, random_state, ax, title
-            Of :meth:`from_network`.
+        X, y, **options
+            Of :meth:`from_network`, whose network and beta are the estimator's.
 
         Returns
         -------
@@ -177,21 +154,10 @@ class LossLandscapeDisplay:
             If it has no such network, or one without units, or a value is not as
             described.
         """
-        network = estimator
-        if hasattr(estimator, "named_steps"):
-            network, X = estimator[-1], estimator[:-1].transform(X)
-        check_is_fitted(network)
+        network, X = step_and_inputs(estimator, X)
         as_point(network)  # Refuses what has no beta, too.
-        return cls.from_network(
-            *(network, X, y),
-            beta=network.beta_ if hasattr(network, "beta_") else network.beta,
-            sample_weight=sample_weight,
-            extent=extent,
-            n_points=n_points,
-            random_state=random_state,
-            ax=ax,
-            title=title,
-        )
+        beta = network.beta_ if hasattr(network, "beta_") else network.beta
+        return cls.from_network(network, X, y, beta=beta, **options)
 
     @classmethod
     def from_network(
@@ -205,8 +171,7 @@ class LossLandscapeDisplay:
         extent=1.0,
         n_points=41,
         random_state=None,
-        ax=None,
-        title=None,
+        **options,
     ):
         """Plot the plane through a network in two random directions.
 
@@ -236,10 +201,8 @@ class LossLandscapeDisplay:
             network itself.
         random_state : int, RandomState instance or None, default=None
             Source of the directions.
-        ax : matplotlib.axes.Axes, default=None
-            Where to draw; new axes by default.
-        title : str, default=None
-            Title of the axes.
+        **options
+            Of :meth:`plot`.
 
         Returns
         -------
@@ -259,7 +222,7 @@ class LossLandscapeDisplay:
         plane.axes = [point.draw_direction(random_state) for _ in range(2)]
         steps = np.linspace(-extent, extent, _checked_count(n_points))
         display = cls(steps, steps, plane.values(steps, steps))
-        return display.plot(ax=ax, title=title)
+        return display.plot(**options)
 
     @classmethod
     def from_networks(
@@ -272,8 +235,7 @@ class LossLandscapeDisplay:
         sample_weight=None,
         margin=0.4,
         n_points=41,
-        ax=None,
-        title=None,
+        **options,
     ):
         """Plot the plane through three networks, and the walls between them.
 
@@ -286,25 +248,11 @@ class LossLandscapeDisplay:
         Parameters
         ----------
         networks : dict of str to network
-            Three networks by their names: fitted estimators, networks of
-            :mod:`convexnn.networks.network` or :mod:`convexnn.architectures`, or lists
-            of sub-networks (W1, w2, w3) without biases.
-        X : array-like of shape (n_samples, n_features)
-            Inputs.
-        y : array-like of shape (n_samples,)
-            Targets.
-        beta : float
-            Penalty, in (0, inf).
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights, ones by default.
+            Three networks by their names, of the kinds of :meth:`from_network`.
+        X, y, beta, sample_weight, n_points, **options
+            Of :meth:`from_network`.
         margin : float, default=0.4
             What is drawn beyond the networks, relative to their distances.
-        n_points : int, default=41
-            Grid points in each direction, at least 3.
-        ax : matplotlib.axes.Axes, default=None
-            Where to draw; new axes by default.
-        title : str, default=None
-            Title of the axes.
 
         Returns
         -------
@@ -340,7 +288,7 @@ class LossLandscapeDisplay:
             },
             axis_names=("distance of weights", "distance across"),
         )
-        return display.plot(ax=ax, title=title)
+        return display.plot(**options)
 
     def plot(
         self, *, ax=None, title=None, limits=None, n_levels=25, cmap="viridis", bar=True
@@ -373,7 +321,6 @@ class LossLandscapeDisplay:
         ValueError
             If the limits are not positive and ascending.
         """
-        import matplotlib.pyplot as plt
         from matplotlib.colors import LogNorm
         from matplotlib.ticker import LogLocator
 
@@ -382,8 +329,7 @@ class LossLandscapeDisplay:
             raise ValueError(
                 f"limits must be positive and ascending, got {(low, high)}."
             )
-        if ax is None:
-            _, ax = plt.subplots(layout="constrained", figsize=(4.6, 3.8))
+        ax = self._take_ax(ax, (4.6, 3.8))
         levels = np.geomspace(low, high, n_levels)
         values = np.clip(self.values, low, high)
         grid = self.first, self.second, values
@@ -399,14 +345,11 @@ class LossLandscapeDisplay:
             )
             made.ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
             made.ax.minorticks_off()
-        self.ax_, self.figure_ = ax, ax.figure
         return self
 
     @staticmethod
     def _mark(ax, name, x, y):
         """Draw a network and its name, outlined to be seen anywhere."""
-        from matplotlib.patheffects import withStroke
-
         ax.plot(x, y, "o", ms=5, color="white", mec="black", mew=0.8)
         ax.annotate(
             name,
@@ -415,7 +358,7 @@ class LossLandscapeDisplay:
             textcoords="offset points",
             ha="center",
             fontsize="small",
-            path_effects=[withStroke(linewidth=2.2, foreground="white")],
+            path_effects=outline(2.2),
         )
 
 
@@ -425,20 +368,13 @@ class _Plane:
     def __init__(self, centre, X, y, beta, sample_weight):
         self.centre, self.origin, self.axes = centre, centre.vector(), []
         self.X, self.y = check_X_y(X, y, dtype=np.float64, y_numeric=True)
-        self.beta, self.sizes = beta, None
+        self.beta, self.sizes = beta, check_weights(sample_weight, self.X)
         n_features = len(centre.layers[0]) - centre.has_bias
         if self.X.shape[1] != n_features:
             raise ValueError(
                 f"X must have the {n_features} features of the network, got "
                 f"{self.X.shape[1]}."
             )
-        if sample_weight is not None:
-            self.sizes = np.asarray(sample_weight, dtype=np.float64)
-            if self.sizes.shape != self.y.shape or not (self.sizes >= 0).all():
-                raise ValueError(
-                    f"sample_weight must be {len(self.y)} non-negative numbers, got "
-                    f"shape {self.sizes.shape}."
-                )
 
     def objective(self, place):
         """Return the objective at two coordinates."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from .base import Display, outline
+
 __all__ = ["PhaseTransitionDisplay"]
 
 #: Errors below this are drawn as if they were this: the filter is recovered.
 _SMALLEST_ERROR = 1e-6
 
 
-class PhaseTransitionDisplay:
+class PhaseTransitionDisplay(Display):
     """Error of recovered filters over the number of samples and the dimension.
 
     One panel is one method; each of its cells is the mean over the draws of data of
@@ -30,15 +32,13 @@ class PhaseTransitionDisplay:
 
     Attributes
     ----------
-    axes_ : ndarray of matplotlib.axes.Axes
+    axes_ : tuple of matplotlib.axes.Axes
         A panel for each method, in order.
     figure_ : matplotlib.figure.Figure
         Figure of the last plot.
 
     Examples
     --------
-    >>> import matplotlib
-    >>> matplotlib.use("Agg")
     >>> import numpy as np
     >>> from convexnn.plotting import PhaseTransitionDisplay
     >>> n, d = np.array([10, 20, 40]), np.array([5, 10])
@@ -105,19 +105,11 @@ class PhaseTransitionDisplay:
         ValueError
             If the number of axes is not that of the methods.
         """
-        import matplotlib.pyplot as plt
-
         names = list(self.errors)
-        if axes is None:
-            size = (2.6 * len(names) + 1.2, 2.9)
-            _, axes = plt.subplots(
-                *(1, len(names)), figsize=size, sharey=True, layout="constrained"
-            )
-        axes = np.atleast_1d(axes)
-        if len(axes) != len(names):
-            raise ValueError(
-                f"axes must be {len(names)} axes, one for each method, got {len(axes)}."
-            )
+        size = (2.6 * len(names) + 1.2, 2.9)
+        axes = self._take_axes(
+            *(axes, len(names)), ncols=len(names), figsize=size, sharey=True
+        )
         for ax, name in zip(axes, names, strict=True):
             image = self._draw(ax, self._values(name, share), share)
             ax.set_title(name, fontsize="medium")
@@ -125,8 +117,7 @@ class PhaseTransitionDisplay:
         label = "samples n"
         axes[0].set_ylabel(label if title is None else f"{title}\n{label}")
         text = "relative error" if share is None else "share recovered"
-        axes[0].figure.colorbar(image, ax=list(axes), label=text, pad=0.02)
-        self.axes_, self.figure_ = axes, axes[0].figure
+        self.figure_.colorbar(image, ax=axes, label=text, pad=0.02)
         return self
 
     def _values(self, name, share):
@@ -153,11 +144,8 @@ class PhaseTransitionDisplay:
     @staticmethod
     def _draw_slope(ax, slope, columns, rows):
         """Draw a line and name it where it leaves, outlined to be seen anywhere."""
-        from matplotlib.patheffects import withStroke
-
-        outline = [withStroke(linewidth=2.5, foreground="white")]
         line = ax.axline((0, 0), slope=slope, color="black", lw=1, ls="--")
-        line.set_path_effects(outline)
+        line.set_path_effects(outline(2.5))
         is_steep = slope * columns[-1] > rows[-1]
         d = min(columns[-1], rows[-1] / slope)
         ax.annotate(
@@ -168,7 +156,7 @@ class PhaseTransitionDisplay:
             fontsize="small",
             ha="right",
             va="top" if is_steep else "bottom",
-            path_effects=outline,
+            path_effects=outline(2.5),
         )
 
 

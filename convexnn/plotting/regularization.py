@@ -1,19 +1,22 @@
-"""What the penalty does: error, width, objective and gap along a path."""
+"""What the penalty does: error, score, width, objective and gap against beta."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from .axes import draw_band, scale_by_powers
+from .base import Display, draw_band, fitted_step, scale_by_powers
 
-__all__ = ["RegularizationPathDisplay"]
+__all__ = ["BetaSearchDisplay", "RegularizationPathDisplay"]
 
 #: Relative gaps up to this are rounding, of networks that are exactly optimal.
 _ROUNDING = 1e-10
 
 
-class RegularizationPathDisplay:
+@dataclass(eq=False, repr=False, kw_only=True)
+class RegularizationPathDisplay(Display):
     """Cross-validated error, neurons, objective and gap against beta.
 
     Use :meth:`from_estimator` or :meth:`from_path` to make a display. Curves over
@@ -53,8 +56,6 @@ class RegularizationPathDisplay:
 
     Examples
     --------
-    >>> import matplotlib
-    >>> matplotlib.use("Agg")
     >>> from sklearn.datasets import load_diabetes
     >>> from convexnn import ConvexReLURegressorCV
     >>> from convexnn.plotting import RegularizationPathDisplay
@@ -71,42 +72,26 @@ class RegularizationPathDisplay:
     ['left-out MSE', 'neurons', 'objective']
     """
 
-    def __init__(
-        self,
-        *,
-        betas,
-        n_neurons,
-        objectives,
-        gaps,
-        tol,
-        is_estimate,
-        errors=None,
-        error_name="left-out MSE",
-        beta=None,
-    ):
-        self.betas = betas
-        self.n_neurons = n_neurons
-        self.objectives = objectives
-        self.gaps = gaps
-        self.tol = tol
-        self.is_estimate = is_estimate
-        self.errors = errors
-        self.error_name = error_name
-        self.beta = beta
+    betas: np.ndarray
+    n_neurons: np.ndarray
+    objectives: np.ndarray
+    gaps: np.ndarray | None
+    tol: float
+    is_estimate: bool
+    errors: np.ndarray | None = None
+    error_name: str = "left-out MSE"
+    beta: float | None = None
 
     @classmethod
-    def from_estimator(cls, estimator, *, axes=None, title=None):
+    def from_estimator(cls, estimator, **options):
         """Plot the paths of a fitted estimator that chose its penalty.
 
         Parameters
         ----------
         estimator : ConvexReLURegressorCV or ConvexReLUClassifierCV
-            Fitted estimator.
-        axes : sequence of matplotlib.axes.Axes, default=None
-            Where to draw, four for folds that were certified, else three; a new figure
-            by default.
-        title : str, default=None
-            Title of the first axes.
+            Fitted, or a Pipeline that ends with such a one.
+        **options
+            Of :meth:`plot`.
 
         Returns
         -------
@@ -118,9 +103,9 @@ class RegularizationPathDisplay:
         sklearn.exceptions.NotFittedError
             If the estimator is not fitted.
         ValueError
-            If it has no paths, or `axes` are not as many as there are panels.
+            If it has no paths.
         """
-        check_is_fitted(estimator)
+        estimator = fitted_step(estimator)
         errors, name = _errors_of(estimator)
         display = cls(
             betas=estimator.betas_,
@@ -133,30 +118,23 @@ class RegularizationPathDisplay:
             error_name=name,
             beta=estimator.beta_,
         )
-        return display.plot(axes=axes, title=title)
+        return display.plot(**options)
 
     @classmethod
-    def from_path(cls, path, *, axes=None, title=None):
+    def from_path(cls, path, **options):
         """Plot a path.
 
         Parameters
         ----------
-        path : ReLUPath
+        path : NetworkPath
             From :func:`convexnn.relu_path`.
-        axes : sequence of three matplotlib.axes.Axes, default=None
-            Where to draw; a new figure by default.
-        title : str, default=None
-            Title of the first axes.
+        **options
+            Of :meth:`plot`.
 
         Returns
         -------
         RegularizationPathDisplay
             The plotted display.
-
-        Raises
-        ------
-        ValueError
-            If `axes` are not three.
         """
         display = cls(
             betas=path.betas,
@@ -166,7 +144,7 @@ class RegularizationPathDisplay:
             tol=path.tol,
             is_estimate=path.is_estimate,
         )
-        return display.plot(axes=axes, title=title)
+        return display.plot(**options)
 
     def plot(self, *, axes=None, title=None):
         """Draw one panel a quantity, all against beta on a logarithmic axis.
@@ -175,7 +153,8 @@ class RegularizationPathDisplay:
         ----------
         axes : sequence of matplotlib.axes.Axes, default=None
             Where to draw: axes for the neurons and the objectives, before them for
-            errors and after them for gaps if there are any. A new figure by default.
+            errors and after them for gaps if there are any (folds that were certified
+            have them). A new figure by default.
         title : str, default=None
             Title of the first axes.
 
@@ -189,32 +168,20 @@ class RegularizationPathDisplay:
         ValueError
             If `axes` are not as many as there are panels.
         """
-        import matplotlib.pyplot as plt
-
         panels = [self._draw_neurons, self._draw_objectives]
         if self.gaps is not None:
             panels.append(self._draw_gaps)
         if self.errors is not None:
             panels.insert(0, self._draw_errors)
-        if axes is None:
-            _, axes = plt.subplots(
-                len(panels),
-                sharex=True,
-                layout="constrained",
-                figsize=(5, 1 + 1.8 * len(panels)),
-            )
-        axes = tuple(np.ravel(axes))
-        if len(axes) != len(panels):
-            raise ValueError(
-                f"axes must be {len(panels)} for this display, got {len(axes)}."
-            )
+        n = len(panels)
+        size = (5, 1 + 1.8 * n)
+        axes = self._take_axes(axes, n, nrows=n, sharex=True, figsize=size)
         for panel, where in zip(panels, axes, strict=True):
             panel(where)
             scale_by_powers(where.xaxis, self.betas)
             where.grid(alpha=0.3)
         axes[0].set_title(title)
         axes[-1].set_xlabel("beta")
-        self.axes_, self.figure_ = axes, axes[0].figure
         return self
 
     def _draw_errors(self, axes):
@@ -270,6 +237,129 @@ class RegularizationPathDisplay:
             axes.axvline(self.beta, color="0.3", ls=":")
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
+class BetaSearchDisplay(Display):
+    """Cross-validated score and number of neurons against beta.
+
+    Parameters
+    ----------
+    betas : ndarray of shape (n_betas,)
+        Penalties in ascending order.
+    score, score_spread : ndarray of shape (n_betas,)
+        Mean and standard deviation of the score over the folds.
+    neurons, neurons_spread : ndarray of shape (n_betas,) or None
+        The same of the number of neurons.
+    best_beta : float
+        Penalty that the search chose.
+    score_name : str
+        Label of the score.
+
+    Attributes
+    ----------
+    figure_ : matplotlib.figure.Figure
+        Figure of the last plot.
+    axes_ : tuple of matplotlib.axes.Axes
+        Axes of the score and of the neurons.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from convexnn import ConvexReLURegressor
+    >>> from convexnn.plotting import BetaSearchDisplay
+    >>> from convexnn.estimators.scoring import score_fit
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> search = GridSearchCV(
+    ...     ConvexReLURegressor(random_state=0), {"beta": [100.0, 300.0]},
+    ...     scoring=score_fit, refit="r2", cv=2,
+    ... ).fit(X, y)
+    >>> display = BetaSearchDisplay.from_search(search)
+    >>> display.axes_[1].get_ylabel()
+    'neurons'
+    """
+
+    betas: np.ndarray
+    score: np.ndarray
+    score_spread: np.ndarray
+    neurons: np.ndarray | None
+    neurons_spread: np.ndarray | None
+    best_beta: float
+    score_name: str = "score"
+
+    @classmethod
+    def from_search(cls, search, **options):
+        """Plot a fitted search over beta.
+
+        Parameters
+        ----------
+        search : GridSearchCV
+            Fitted search over a parameter named beta (of a Pipeline's step too) and
+            nothing else. With ``scoring=score_fit`` the neurons are drawn.
+        **options
+            Of :meth:`plot`.
+
+        Returns
+        -------
+        BetaSearchDisplay
+            The plotted display.
+
+        Raises
+        ------
+        ValueError
+            If the search is not one over beta alone.
+        """
+        check_is_fitted(search, "cv_results_")
+        results = search.cv_results_
+        names = [name for name in results if name.startswith("param_")]
+        if len(names) != 1 or names[0].split("_")[-1] != "beta":
+            raise ValueError(
+                "search must vary one parameter, called beta; got "
+                f"{[name.removeprefix('param_') for name in names]}."
+            )
+        betas = np.asarray(results[names[0]], dtype=float)
+        order = np.argsort(betas)
+        score = "r2" if "mean_test_r2" in results else "score"
+        has_neurons = "mean_test_neurons" in results
+        display = cls(
+            betas=betas[order],
+            score=results[f"mean_test_{score}"][order],
+            score_spread=results[f"std_test_{score}"][order],
+            neurons=results["mean_test_neurons"][order] if has_neurons else None,
+            neurons_spread=results["std_test_neurons"][order] if has_neurons else None,
+            best_beta=float(search.best_params_[names[0].removeprefix("param_")]),
+            score_name="cross-validated R²" if score == "r2" else "score",
+        )
+        return display.plot(**options)
+
+    def plot(self, *, axes=None, title=None):
+        """Draw the score with its spread and, if known, the neurons below it.
+
+        Parameters
+        ----------
+        axes : sequence of two matplotlib.axes.Axes, default=None
+            Where to draw the score and the neurons; a new figure by default.
+        title : str, default=None
+            Title of the upper axes.
+
+        Returns
+        -------
+        BetaSearchDisplay
+            Itself, with `figure_` and `axes_`.
+        """
+        above, below = self._take_axes(axes, 2, nrows=2, sharex=True, figsize=(4, 5))
+        draw_band(above, self.betas, self.score, self.score_spread, "C0")
+        above.axvline(self.best_beta, color="0.4", linestyle=":", label="best beta")
+        above.set(ylabel=self.score_name, title=title)
+        if self.neurons is not None:
+            draw_band(below, self.betas, self.neurons, self.neurons_spread, "C1")
+            below.set_ylim(bottom=0)
+        below.axvline(self.best_beta, color="0.4", linestyle=":")
+        below.set(xlabel="beta", ylabel="neurons")
+        for ax in self.axes_:
+            scale_by_powers(ax.xaxis, self.betas)
+        return self
+
+
 def _errors_of(estimator):
     """Return errors of an estimator that chose its penalty, and what they are."""
     if hasattr(estimator, "mse_path_"):
@@ -279,5 +369,5 @@ def _errors_of(estimator):
         return estimator.error_path_, names[estimator.scoring_]
     raise ValueError(
         "estimator must be a ConvexReLURegressorCV or ConvexReLUClassifierCV, got "
-        f"{type(estimator).__name__}. Use from_path for a ReLUPath."
+        f"{type(estimator).__name__}. Use from_path for a NetworkPath."
     )

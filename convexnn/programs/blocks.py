@@ -1,18 +1,12 @@
-"""The finite convex program of three-layer networks over a list of blocks.
+"""Activation patterns of parallel three-layer sub-networks: sample, list, read off.
 
 A block is a choice of all activation patterns and signs of one sub-network: patterns
 D1_1..D1_m of the hidden units, the signs I_1..I_m of their weights in the second
 layer, and the pattern D2 of the second layer. In it a sub-network
-``(sum_j I_j (X w_j)_+)_+`` is linear in w, so that over the groups g = (block b, unit
-j), each block with the outer signs s = +1 and -1, the program is ::
-
-    minimise   L(sum_b s_b D2_b sum_j I_bj D1_bj X w_bj) + beta sum_bj norm2(w_bj)
-    subject to (2 D1_bj - I) X w_bj >= 0                for every group
-               (2 D2_b - I) sum_j I_bj D1_bj X w_bj >= 0  for every block
-
-(three-layer paper, Theorem 1, eq. 12, where blocks are indexed by i and l). The paper
-writes a unit of negative sign as ``-w``, in the reflected cone, and lists blocks whose
-signs are all equal (w+ and w-); here every unit has its own sign, as in its eq. 10.
+``(sum_j I_j (X w_j)_+)_+`` is linear in w (three-layer paper, Theorem 1, where blocks
+are indexed by i and l). The paper writes a unit of negative sign as ``-w``, in the
+reflected cone, and lists blocks whose signs are all equal (w+ and w-); here every unit
+has its own sign, as in its eq. 10.
 """
 
 from __future__ import annotations
@@ -25,17 +19,12 @@ from math import comb
 import numpy as np
 
 from .cells import enumerate_cells
-from .certificate import Certificate
-from .cones import project_on_cone
 from .counts import first_layer_bound, second_layer_bound
 
 __all__ = [
-    "BlockProgram",
     "Blocks",
-    "certify_blocks",
     "enumerate_blocks",
     "given_blocks",
-    "price_blocks",
     "sample_blocks",
 ]
 
@@ -61,7 +50,8 @@ class Blocks:
         which only such units are active true: the cones of the first layer leave
         nothing else.
     sign : ndarray of shape (n_blocks,)
-        Signs s of the sub-networks, +1 or -1.
+        Signs s of the sub-networks, +1 or -1; for q outputs vectors of norm 1, of shape
+        (n_blocks, q).
     scope : {"cells", "all"}
         "all" if every block of the data is listed.
     """
@@ -72,15 +62,15 @@ class Blocks:
     sign: np.ndarray
     scope: str
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.sign)
 
     @cached_property
-    def is_mixed(self):
+    def is_mixed(self) -> np.ndarray:
         """Where units of both signs are active, so that D2 restricts: (n, n_blocks)."""
         return _active(self.first, self.inner > 0) & _active(self.first, self.inner < 0)
 
-    def take(self, index):
+    def take(self, index: np.ndarray | slice) -> Blocks:
         """Return some of the blocks."""
         return Blocks(
             self.first[:, index],
@@ -90,7 +80,7 @@ class Blocks:
             self.scope,
         )
 
-    def joined(self, other):
+    def joined(self, other: Blocks) -> Blocks:
         """Return the blocks of both, with the scope of these."""
         return Blocks(
             np.concatenate([self.first, other.first], axis=1),
@@ -101,26 +91,30 @@ class Blocks:
         )
 
     @classmethod
-    def of(cls, X, subnetworks):
+    def of(
+        cls, X: np.ndarray, groups: np.ndarray, inner: np.ndarray, sign: np.ndarray
+    ) -> Blocks:
         """Return the blocks that some sub-networks lie in.
 
         Parameters
         ----------
         X : ndarray of shape (n, d)
             Inputs.
-        subnetworks : convexnn.search.three_layer_descent.SubNetworks
-            Sub-networks; their signs are those of the blocks.
+        groups : ndarray of shape (d, n_blocks, m)
+            Vectors w of the sub-networks.
+        inner : ndarray of shape (n_blocks, m)
+            Signs of their hidden units.
+        sign : ndarray of shape (n_blocks,) or (n_blocks, q)
+            Their signs, or the directions of their output weights.
 
         Returns
         -------
         Blocks
             One a sub-network.
         """
-        d, n_blocks, m = subnetworks.groups.shape
-        values = X @ subnetworks.groups.reshape(d, -1)
-        first = (values >= 0).reshape(len(X), n_blocks, m)
-        second = subnetworks.hidden(X) >= 0
-        return _settled(first, subnetworks.inner, second, subnetworks.sign, "cells")
+        values = (X @ groups.reshape(len(groups), -1)).reshape(len(X), *inner.shape)
+        second = np.einsum("ibj,bj->ib", np.maximum(values, 0), inner) >= 0
+        return _settled(values >= 0, inner, second, sign, "cells")
 
 
 def _active(first, kind):
@@ -135,7 +129,9 @@ def _settled(first, inner, second, sign, scope):
     return Blocks(first, np.asarray(inner, float), second, sign, scope)
 
 
-def sample_blocks(X, n_units, n_blocks, random_state):
+def sample_blocks(
+    X: np.ndarray, n_units: int, n_blocks: int, random_state: np.random.RandomState
+) -> Blocks:
     """Draw blocks, all patterns of each from one sub-network (paper, Remark 3).
 
     A draw is a Gaussian U of shape (d, n_units) and u of shape (n_units,); D1_j is
@@ -160,7 +156,8 @@ def sample_blocks(X, n_units, n_blocks, random_state):
         Every block with either outer sign, scope "cells"; fewer where
         20 * n_blocks draws show no more.
     """
-    seen, kept = set(), []
+    seen: set[tuple] = set()
+    kept: list[tuple] = []
     for _ in range(_DRAWS_PER_BLOCK):
         directions = random_state.standard_normal((n_blocks, n_units, X.shape[1]))
         weights = random_state.standard_normal((n_blocks, n_units))
@@ -170,7 +167,7 @@ def sample_blocks(X, n_units, n_blocks, random_state):
     return _with_both_signs(len(X), n_units, kept[:n_blocks], "cells")
 
 
-def given_blocks(X, gates):
+def given_blocks(X: np.ndarray, gates: np.ndarray) -> Blocks:
     """Return the distinct blocks that a caller's gates lie in (paper, Remark 3).
 
     Gates U, u of a block stand for the patterns of the sub-network ``((X U)_+ u)_+``,
@@ -248,7 +245,9 @@ def _with_both_signs(n, m, kept, scope):
     )
 
 
-def enumerate_blocks(X, n_units, *, max_blocks=MAX_BLOCKS):
+def enumerate_blocks(
+    X: np.ndarray, n_units: int, *, max_blocks: int = MAX_BLOCKS
+) -> Blocks:
     """List every block of the data; for tiny data.
 
     Two hidden units of one pattern and one sign can be summed without raising the
@@ -284,7 +283,7 @@ def enumerate_blocks(X, n_units, *, max_blocks=MAX_BLOCKS):
     size = min(n_units, len(pairs))
     if comb(len(pairs), size) > 4 * max_blocks:
         raise ValueError(message)
-    kept = []
+    kept: list[tuple] = []
     for chosen in combinations(pairs, size):
         patterns = np.zeros((len(X), n_units), dtype=bool)
         signs = np.ones(n_units)
@@ -292,7 +291,7 @@ def enumerate_blocks(X, n_units, *, max_blocks=MAX_BLOCKS):
             patterns[:, j], signs[j] = cells.patterns[:, k], s
         if not (signs[:size] > 0).any():
             continue
-        positive = (patterns & (signs > 0)).any(axis=1)
+        positive = np.any(patterns & (signs > 0), axis=1)
         open_ = np.flatnonzero(positive & (patterns & (signs < 0)).any(axis=1))
         if 2.0 ** len(open_) + len(kept) > max_blocks:
             raise ValueError(message)
@@ -315,153 +314,3 @@ def _too_many(X, n_units, max_blocks):
         f"n_units={n_units} (three-layer paper, eqs. 13 and 14). Use cells='auto' or "
         "'sampled', fewer units, features or rows."
     )
-
-
-class BlockProgram:
-    """The convex program over some blocks; variables of shape (d, n_blocks, m).
-
-    Parameters
-    ----------
-    X : ndarray of shape (n, d)
-        Inputs; a hidden bias is a column of ones.
-    loss : object
-        A loss of :mod:`convexnn.programs.losses`.
-    beta : float
-        Penalty on the groups' norms.
-    blocks : Blocks
-        The blocks.
-    """
-
-    def __init__(self, X, loss, beta, blocks):
-        self.X, self.loss, self.beta, self.blocks = X, loss, beta, blocks
-
-    @property
-    def shape(self):
-        """Shape (d, n_blocks, m) of the variable."""
-        return self.X.shape[1], len(self.blocks), self.blocks.first.shape[2]
-
-    def with_loss(self, loss):
-        """Return the program with another loss."""
-        return BlockProgram(self.X, loss, self.beta, self.blocks)
-
-    def quadratic_model(self, z):
-        """Return the program with a squared loss near this one's at an output."""
-        return self.with_loss(self.loss.quadratic_model(z))
-
-    def hidden(self, W):
-        """Return ``sum_j I_j D1_j X w_j`` of every block, of shape (n, n_blocks)."""
-        values = (self.X @ W.reshape(len(W), -1)).reshape(self.blocks.first.shape)
-        return np.einsum("ibj,ibj,bj->ib", values, self.blocks.first, self.blocks.inner)
-
-    def output(self, W):
-        """Return the sum of the blocks' outputs, of shape (n,)."""
-        return (self.hidden(W) * self.blocks.second) @ self.blocks.sign
-
-    def penalty(self, W):
-        """Return ``beta * sum of the groups' norms``."""
-        return self.beta * float(np.linalg.norm(W, axis=0).sum())
-
-    def objective(self, W):
-        """Return the program's objective at W, feasible or not."""
-        return float(self.loss.value(self.output(W))) + self.penalty(W)
-
-    def violation(self, W):
-        """Return the largest violation of a cone, in units of the pre-activations."""
-        values = (self.X @ W.reshape(len(W), -1)).reshape(self.blocks.first.shape)
-        inside = np.where(self.blocks.first, values, -values).min(initial=0.0)
-        hidden = self.hidden(W)
-        signed = np.where(self.blocks.second, hidden, -hidden)
-        outer = signed[self.blocks.is_mixed].min(initial=0.0)
-        return -float(min(inside, outer))
-
-    def correlations(self, v, outer):
-        """Return ``I_j X' D1_j (s D2 v + (2 D2 - I) outer)``, of shape (d, B, m).
-
-        Its norm after a projection on a group's cone bounds the price of the block
-        for any `outer` >= 0 of shape (n, n_blocks).
-        """
-        blocks = self.blocks
-        pulled = blocks.second * v[:, None] * blocks.sign
-        pulled += np.where(blocks.second, outer, -outer)
-        spread = pulled[:, :, None] * blocks.first * blocks.inner
-        flat = self.X.T @ spread.reshape(len(self.X), -1)
-        return flat.reshape(self.shape)
-
-
-def price_blocks(program, v, multipliers=None, *, threshold=0.0):
-    """Bound the price ``max v' s (...)_+`` of every block from above.
-
-    By duality the price of a block is the smallest, over multipliers of its second
-    cone, of the largest norm of a group's projected correlations; any non-negative
-    multipliers bound it. The bounds are exact where the multipliers are optimal.
-
-    Parameters
-    ----------
-    program : BlockProgram
-        Program whose blocks are priced.
-    v : ndarray of shape (n,)
-        Dual point.
-    multipliers : tuple of ndarray, default=None
-        Of the first cones, shape (n, n_blocks, m), and of the second, (n, n_blocks);
-        none negative. Zeros by default.
-    threshold : float, default=0.0
-        Blocks whose bound is at or below it, or below the largest refined one, are
-        not refined by projections.
-
-    Returns
-    -------
-    ndarray of shape (n_blocks,)
-        The bounds.
-    """
-    d, n_blocks, m = program.shape
-    if not n_blocks:
-        return np.zeros(0)
-    X, first = program.X, program.blocks.first
-    outer = np.zeros((len(X), n_blocks)) if multipliers is None else multipliers[1]
-    correlations = program.correlations(v, outer)
-    shifted = correlations
-    if multipliers is not None:
-        signed = np.where(first, multipliers[0], -multipliers[0])
-        shifted = correlations + (X.T @ signed.reshape(len(X), -1)).reshape(d, -1, m)
-    norms = np.minimum(
-        np.linalg.norm(correlations, axis=0), np.linalg.norm(shifted, axis=0)
-    )
-    best = threshold
-    for flat in np.argsort(-norms, axis=None, kind="stable"):
-        b, j = divmod(int(flat), m)
-        if norms[b, j] <= best:
-            break
-        side = np.where(first[:, b, j], 1.0, -1.0)
-        found = project_on_cone(X, side, correlations[:, b, j], stop_below=best)
-        norms[b, j] = min(norms[b, j], found.norm)
-        best = max(best, norms[b, j])
-    return norms.max(axis=1)
-
-
-def certify_blocks(program, output, primal, multipliers=None):
-    """Bound the distance of an objective to the optimum of the program.
-
-    Parameters
-    ----------
-    program : BlockProgram
-        The program.
-    output : ndarray of shape (n,)
-        Output of a network, from which the dual point is taken.
-    primal : float
-        Objective of the network.
-    multipliers : tuple of ndarray, default=None
-        See :func:`price_blocks`; without them the bound is valid and looser.
-
-    Returns
-    -------
-    Certificate
-        In the program's units, of the scope of the blocks.
-    """
-    loss = program.loss
-    v = loss.dual_point(output)
-    threshold = program.beta if multipliers is None else 0.0
-    largest = price_blocks(program, v, multipliers, threshold=threshold)
-    largest = float(largest.max(initial=0.0))
-    limit = program.beta / largest if largest > 0 else np.inf
-    dual = loss.dual_value(loss.best_scale(v, limit) * v)
-    return Certificate(float(primal), dual, program.blocks.scope)

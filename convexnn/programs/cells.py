@@ -53,11 +53,11 @@ class Cells:
     gates: np.ndarray
     scope: str
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self.patterns.shape[1]
 
 
-def activation_patterns(X, gates):
+def activation_patterns(X: np.ndarray, gates: np.ndarray) -> np.ndarray:
     """Return the patterns ``1[X g >= 0]`` of the columns of `gates`.
 
     Parameters
@@ -87,7 +87,7 @@ def activation_patterns(X, gates):
     return X @ gates >= 0
 
 
-def count_bound(n_rows, rank):
+def count_bound(n_rows: int, rank: int) -> int:
     """Return the Cover/Winder bound on the number of activation patterns.
 
     It is ``2 * sum_{k<rank} binom(n_rows - 1, k)`` (three-layer paper, eq. 13),
@@ -114,7 +114,9 @@ def count_bound(n_rows, rank):
     return 2 * sum(comb(n_rows - 1, k) for k in range(rank))
 
 
-def sample_cells(X, n_cells, random_state):
+def sample_cells(
+    X: np.ndarray, n_cells: int, random_state: np.random.RandomState
+) -> Cells:
     """Draw Gaussian gates until `n_cells` distinct activation patterns are found.
 
     Gates come in pairs g, -g, since the opposite pattern belongs to a different
@@ -139,7 +141,8 @@ def sample_cells(X, n_cells, random_state):
     """
     n_pairs = (n_cells + 1) // 2
     space = row_space(X)
-    patterns, gates, seen = [], [], set()
+    patterns: list[np.ndarray] = []
+    gates, seen = [], set()
     for _ in range(_DRAWS_PER_PATTERN):
         half = random_state.standard_normal((n_pairs, X.shape[1])).T
         if space is not None:
@@ -156,8 +159,8 @@ def sample_cells(X, n_cells, random_state):
     return _stack(X, patterns, gates, "cells")
 
 
-def given_cells(X, gates):
-    """Return the distinct, non-empty patterns of a caller's gates.
+def given_cells(X: np.ndarray, gates: np.ndarray, *, with_empty: bool = False) -> Cells:
+    """Return the distinct patterns of a caller's gates.
 
     Parameters
     ----------
@@ -165,6 +168,8 @@ def given_cells(X, gates):
         Rows that define the hyperplanes.
     gates : ndarray of shape (d, n_gates)
         One gate a column.
+    with_empty : bool, default=False
+        Whether to keep the pattern that is active nowhere.
 
     Returns
     -------
@@ -174,13 +179,13 @@ def given_cells(X, gates):
     patterns = activation_patterns(X, gates)
     if patterns.shape[1]:
         first = np.unique(np.packbits(patterns, axis=0), axis=1, return_index=True)[1]
-        kept = [k for k in np.sort(first) if patterns[:, k].any()]
+        kept = [k for k in np.sort(first) if with_empty or patterns[:, k].any()]
     else:
         kept = []
     return Cells(patterns[:, kept], np.asarray(gates, float)[:, kept], "cells")
 
 
-def enumerate_cells(X, *, max_patterns=MAX_ENUMERATED):
+def enumerate_cells(X: np.ndarray, *, max_patterns: int = MAX_ENUMERATED) -> Cells:
     """List every activation pattern of the arrangement exactly.
 
     Each cell of an arrangement of rank r is a pointed cone (in the r-dimensional

@@ -9,11 +9,13 @@ point is ``beta_max``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .cones import project_on_cone
+from .cones import Projection, project_on_cone
+from .program import ConvexProgram
 
 __all__ = [
     "Certificate",
@@ -67,21 +69,21 @@ class Certificate:
     bound: float | None = None
 
     @property
-    def is_estimate(self):
+    def is_estimate(self) -> bool:
         """Whether `dual`, and so the gap, is an estimate and not a bound."""
         return self.scope == "search"
 
     @property
-    def gap(self):
+    def gap(self) -> float:
         """Primal less dual: an upper bound on the distance to the optimum."""
         return max(self.primal - self.dual, 0.0)
 
     @property
-    def relative_gap(self):
+    def relative_gap(self) -> float:
         """Gap divided by the primal value; 0 where both are 0."""
         return self.gap / self.primal if self.gap > 0 else 0.0
 
-    def in_units(self, scale):
+    def in_units(self, scale: float) -> Certificate:
         """Return the certificate with its values multiplied by `scale`."""
         return replace(
             self,
@@ -90,7 +92,7 @@ class Certificate:
             bound=None if self.bound is None else self.bound * scale,
         )
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         parts = [f"primal={self.primal:.10g}", f"dual={self.dual:.10g}"]
         parts += [f"relative_gap={self.relative_gap:.3g}", f"scope={self.scope!r}"]
         if self.is_capped:
@@ -117,11 +119,11 @@ class Prices:
     is_exact: np.ndarray
 
     @property
-    def largest(self):
+    def largest(self) -> float:
         """Upper bound on all norms."""
         return float(self.bounds.max(initial=0.0))
 
-    def above(self, threshold):
+    def above(self, threshold: float) -> np.ndarray:
         """Return the groups whose exact norm exceeds the threshold, largest first."""
         order = np.argsort(-self.bounds, kind="stable")
         return order[(self.bounds[order] > threshold) & self.is_exact[order]]
@@ -130,10 +132,18 @@ class Prices:
 class ProjectionCache:
     """Rows that were active at each group's last projections, as warm starts."""
 
-    def __init__(self):
-        self._rows = {}
+    def __init__(self) -> None:
+        self._rows: dict[tuple, np.ndarray] = {}
 
-    def project(self, program, group, vector, *, role, stop_below=-1.0):
+    def project(
+        self,
+        program: ConvexProgram,
+        group: int | np.integer,
+        vector: np.ndarray,
+        *,
+        role: str,
+        stop_below: float = -1.0,
+    ) -> Projection:
         """Project a vector on the group's cone; `role` keeps price and primal apart."""
         key = (role, program.cell_of[group], program.sign[group].tobytes())
         result = project_on_cone(
@@ -147,7 +157,15 @@ class ProjectionCache:
         return result
 
 
-def price_groups(program, v, *, threshold=0.0, wanted=1, multipliers=None, cache=None):
+def price_groups(
+    program: ConvexProgram,
+    v: np.ndarray,
+    *,
+    threshold: float = 0.0,
+    wanted: int = 1,
+    multipliers: Sequence[np.ndarray] | None = None,
+    cache: ProjectionCache | None = None,
+) -> Prices:
     """Bound the price of every group, exactly where it matters.
 
     Groups are refined in the order of their bounds until the largest bound is exact
@@ -163,8 +181,11 @@ def price_groups(program, v, *, threshold=0.0, wanted=1, multipliers=None, cache
         Bounds at or below it are not refined.
     wanted : int, default=1
         Keep refining until this many groups exceed the threshold, or none can.
-    multipliers : ndarray of shape (n, n_groups), default=None
-        Non-negative multipliers of the cones, from a solver; they tighten bounds.
+    multipliers : sequence of ndarray, default=None
+        Non-negative multipliers of every family of cones, from a solver. Those of the
+        groups' cones, of shape (n, n_groups), tighten bounds. Those of coupled cones
+        are part of the dual point: by duality the price of a unit is the smallest,
+        over them, of the largest price of its groups; without them it is bounded.
     cache : ProjectionCache, default=None
         Warm starts.
 
@@ -178,8 +199,11 @@ def price_groups(program, v, *, threshold=0.0, wanted=1, multipliers=None, cache
     if not program.has_cones:
         return Prices(bounds, np.ones(len(bounds), dtype=bool))
     if multipliers is not None:
-        shifted = correlations + program.pull_back(multipliers)
-        bounds = np.minimum(bounds, np.linalg.norm(shifted, axis=0))
+        if program.coupled:
+            correlations = correlations + program.pull_back((None, *multipliers[1:]))
+            bounds = program.dual_norms(correlations)
+        shifted = correlations + program.pull_back(multipliers[:1])
+        bounds = np.minimum(bounds, program.dual_norms(shifted))
     return _refine(
         program, correlations, bounds, threshold, wanted, cache or ProjectionCache()
     )
@@ -204,9 +228,15 @@ def _refine(program, correlations, bounds, threshold, wanted, cache):
     return Prices(bounds, is_exact)
 
 
-def feasible_point(program, U, *, cache=None):
-    """Project each group on its cone; groups inside it are left as they are."""
-    if not program.has_cones:
+def feasible_point(
+    program: ConvexProgram, U: np.ndarray, *, cache: ProjectionCache | None = None
+) -> np.ndarray:
+    """Project each group on its cone; groups inside it are left as they are.
+
+    Points of programs with coupled cones are left alone: they stand for networks whose
+    objective is computed with all rectifiers.
+    """
+    if not program.has_cones or program.coupled:
         return U
     cache = cache or ProjectionCache()
     slack = program.slack(U)
@@ -220,11 +250,19 @@ def feasible_point(program, U, *, cache=None):
     return U
 
 
-def certify(program, U, *, wanted=1, multipliers=None, cache=None):
+def certify(
+    program: ConvexProgram,
+    U: np.ndarray,
+    *,
+    wanted: int = 1,
+    multipliers: Sequence[np.ndarray] | None = None,
+    cache: ProjectionCache | None = None,
+) -> tuple[np.ndarray, Certificate, Prices]:
     """Make a point feasible and bound its distance to the optimum of the program.
 
     The dual point is minus the gradient of the loss at the feasible point, scaled
-    by the best factor that keeps it feasible.
+    by the best factor that keeps it feasible. The primal value is that of the network
+    that the point stands for.
 
     Parameters
     ----------
@@ -234,14 +272,14 @@ def certify(program, U, *, wanted=1, multipliers=None, cache=None):
         Point to certify, not necessarily feasible.
     wanted : int, default=1
         See :func:`price_groups`; prices are refined above ``beta``.
-    multipliers : ndarray of shape (n, n_groups), default=None
-        Multipliers of the cones, from a solver.
+    multipliers : sequence of ndarray, default=None
+        Multipliers of every family of cones, from a solver.
     cache : ProjectionCache, default=None
         Warm starts.
 
     Returns
     -------
-    U : ndarray of shape (d, n_groups)
+    U : ndarray of shape (d, n_groups) or (d, n_groups, q)
         Feasible point.
     certificate : Certificate
         Its gap, in the program's units.
@@ -249,7 +287,7 @@ def certify(program, U, *, wanted=1, multipliers=None, cache=None):
         Prices of the unscaled dual point.
     """
     U = feasible_point(program, U, cache=cache)
-    output = program.output(U)
+    output = program.network_output(U)
     primal = float(program.loss.value(output)) + program.penalty(U)
     v = program.loss.dual_point(output)
     prices = price_groups(
@@ -260,7 +298,5 @@ def certify(program, U, *, wanted=1, multipliers=None, cache=None):
         multipliers=multipliers,
         cache=cache,
     )
-    limit = program.beta / prices.largest if prices.largest > 0 else np.inf
-    scale = program.loss.best_scale(v, limit)
-    dual = program.loss.dual_value(scale * v)
-    return U, Certificate(primal, dual, program.cells.scope), prices
+    dual = program.loss.bound(v, program.beta, prices.largest)
+    return U, Certificate(primal, dual, program.scope), prices

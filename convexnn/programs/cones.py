@@ -41,12 +41,20 @@ class Projection:
     is_exact: bool
 
     @property
-    def norm(self):
+    def norm(self) -> float:
         """Norm of the point."""
         return float(np.linalg.norm(self.point))
 
 
-def project_on_cone(X, side, g, *, rows=None, stop_below=-1.0, max_rounds=200):
+def project_on_cone(
+    X: np.ndarray,
+    side: np.ndarray,
+    g: np.ndarray,
+    *,
+    rows: np.ndarray | None = None,
+    stop_below: float = -1.0,
+    max_rounds: int = 200,
+) -> Projection:
     """Project a vector on the cone ``{w : side_i * x_i'w >= 0 for all i}``.
 
     Only few rows are active at the projection, so the non-negative least-squares

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from .cells import count_bound
 
 __all__ = ["first_layer_bound", "layer_bounds", "second_layer_bound"]
 
 
-def first_layer_bound(n_rows, rank):
+def first_layer_bound(n_rows: int, rank: int) -> int:
     """Bound the number P1 of patterns ``1[X u >= 0]`` of a first layer.
 
     It is ``2 * sum_{k<rank} binom(n_rows - 1, k)`` (three-layer paper, eq. 13, before
@@ -34,7 +36,7 @@ def first_layer_bound(n_rows, rank):
     return count_bound(n_rows, rank) if n_rows else 1
 
 
-def second_layer_bound(n_rows, rank, n_units):
+def second_layer_bound(n_rows: int, rank: int, n_units: int) -> int:
     """Bound the number P2 of patterns of a second layer, with what they stand on.
 
     A pattern ``1[(X U)_+ v >= 0]`` is counted once for every choice of the signs of v
@@ -65,7 +67,7 @@ def second_layer_bound(n_rows, rank, n_units):
     return layer_bounds(n_rows, rank, (n_units,))[1]
 
 
-def layer_bounds(n_rows, rank, widths):
+def layer_bounds(n_rows: int, rank: int, widths: Sequence[int]) -> list[int]:
     """Bound the number of patterns of every layer of a deep network.
 
     The recursion of Remark 5 and Corollary 1 of the three-layer paper:

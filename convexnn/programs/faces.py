@@ -57,7 +57,7 @@ class Faces:
         not its square; zeros in empty slots.
     """
 
-    def __init__(self, X, side):
+    def __init__(self, X: np.ndarray, side: np.ndarray) -> None:
         n, d = X.shape
         m = side.shape[1]
         self.X, self.side = X, side
@@ -69,7 +69,9 @@ class Faces:
         self.blocks = np.zeros((m, d, d))
         self.duals = np.zeros((m, d, d))
 
-    def project(self, W, groups, stop_below=-1.0):
+    def project(
+        self, W: np.ndarray, groups: np.ndarray, stop_below: float = -1.0
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Project vectors on the cones of some groups.
 
         Parameters
@@ -96,7 +98,7 @@ class Faces:
         return points.T, multipliers, is_exact
 
 
-def face_bases(blocks):
+def face_bases(blocks: np.ndarray) -> list[np.ndarray]:
     """Return an orthonormal basis of the span of each face.
 
     Parameters

@@ -18,9 +18,13 @@ All cells are handled at once: the variable `U` has the shape (d, n_groups, q), 
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 
-from .program import ConvexProgram
+from .cells import Cells
+from .losses import Loss, SmoothLoss
+from .program import ConvexProgram, row_chunks
 
 __all__ = ["NuclearNormProgram", "singular_triplets"]
 
@@ -35,7 +39,7 @@ class NuclearNormProgram(ConvexProgram):
     ----------
     X : ndarray of shape (n, d)
         Inputs; a hidden bias is a column of ones.
-    loss : object
+    loss : Loss
         A loss of :mod:`convexnn.programs.losses` with targets of shape (n, q).
     beta : float
         Penalty on the nuclear norms.
@@ -60,7 +64,15 @@ class NuclearNormProgram(ConvexProgram):
     6.0
     """
 
-    def __init__(self, X, loss, beta, cells, *, cell_of=None):
+    def __init__(
+        self,
+        X: np.ndarray,
+        loss: Loss,
+        beta: float,
+        cells: Cells,
+        *,
+        cell_of: np.ndarray | None = None,
+    ) -> None:
         cell_of = np.arange(len(cells)) if cell_of is None else cell_of
         super().__init__(
             X,
@@ -72,35 +84,37 @@ class NuclearNormProgram(ConvexProgram):
             sign=np.ones(len(cell_of)),
         )
 
+    features = frozenset({"nuclear_norms"})
+
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, ...]:
         """Shape (d, n_groups, q) of the variable."""
         return self.X.shape[1], self.n_groups, self.loss.y.shape[1]
 
-    def restrict(self, groups):
+    def restrict(self, groups: np.ndarray) -> NuclearNormProgram:
         """Return the program over some of the cells."""
         return NuclearNormProgram(
             self.X, self.loss, self.beta, self.cells, cell_of=self.cell_of[groups]
         )
 
-    def quadratic_model(self, z):
+    def quadratic_model(self, z: np.ndarray) -> ConvexProgram:
         """Return the program with squares near this one's loss at an output.
 
         Their weights differ from output to output.
         """
-        return self.with_loss(self.loss.outputwise_model(z))
+        return self.with_loss(cast(SmoothLoss, self.loss).outputwise_model(z))
 
-    def output(self, U):
+    def output(self, U: np.ndarray) -> np.ndarray:
         """Return the sum of the cells' outputs, of shape (n, q)."""
         used = np.flatnonzero(U.any(axis=(0, 2)))
         mask = self.mask if len(used) == self.n_groups else self.mask[:, used]
         return masked_output(self.X, mask, U[:, used])
 
-    def correlations(self, v):
+    def correlations(self, v: np.ndarray) -> np.ndarray:
         """Return ``X' D v`` for every cell, of shape (d, n_groups, q)."""
         return masked_correlations(self.X, self.mask, v)
 
-    def norms(self, U):
+    def norms(self, U: np.ndarray) -> np.ndarray:
         """Return the nuclear norm of every cell's matrix, of shape (n_groups,)."""
         values = np.zeros(self.n_groups)
         used = np.flatnonzero(U.any(axis=(0, 2)))
@@ -108,7 +122,7 @@ class NuclearNormProgram(ConvexProgram):
         values[used] = np.linalg.svd(matrices, compute_uv=False).sum(axis=1)
         return values
 
-    def dual_norms(self, W):
+    def dual_norms(self, W: np.ndarray) -> np.ndarray:
         """Return the largest singular value of every cell's matrix: (n_groups,)."""
         matrices = W.transpose(1, 0, 2)
         if W.shape[0] < W.shape[2]:
@@ -117,7 +131,7 @@ class NuclearNormProgram(ConvexProgram):
         grams = matrices.transpose(0, 2, 1) @ matrices
         return np.sqrt(np.maximum(np.linalg.eigvalsh(grams)[:, -1], 0.0))
 
-    def shrink(self, U, threshold):
+    def shrink(self, U: np.ndarray, threshold: float) -> np.ndarray:
         """Lower all singular values by a threshold, those below it to zero."""
         groups, left, values, right = singular_triplets(U, threshold)
         shrunk = np.zeros_like(U)
@@ -125,7 +139,7 @@ class NuclearNormProgram(ConvexProgram):
         shrunk[:, groups] = ((left * kept) @ right).transpose(1, 0, 2)
         return shrunk
 
-    def factored(self, U):
+    def factored(self, U: np.ndarray) -> tuple[ConvexProgram, np.ndarray]:
         """Return the program of the singular vectors' units, and the point in it.
 
         The directions of output weights are the right singular vectors; groups of the
@@ -145,7 +159,7 @@ class NuclearNormProgram(ConvexProgram):
         )
         return units, (left[owner, :, place] * values[owner, place, None]).T
 
-    def collected(self, units, V):
+    def collected(self, units: ConvexProgram, V: np.ndarray) -> np.ndarray:
         """Return the point of this program from one of the program of its units."""
         group_of = np.zeros(len(self.cells), dtype=int)
         group_of[self.cell_of] = np.arange(self.n_groups)
@@ -158,7 +172,9 @@ class NuclearNormProgram(ConvexProgram):
         return U
 
 
-def singular_triplets(U, threshold):
+def singular_triplets(
+    U: np.ndarray, threshold: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return the singular triplets of matrices that have some above a threshold.
 
     Parameters
@@ -188,30 +204,23 @@ def singular_triplets(U, threshold):
     return groups[kept], left[kept], values[kept], right[kept]
 
 
-def masked_output(X, mask, U):
+def masked_output(X: np.ndarray, mask: np.ndarray, U: np.ndarray) -> np.ndarray:
     """Return ``sum_k D_k X U[:, k]`` of shape (n, q), mask having D_k as columns."""
     (n, d), q = X.shape, U.shape[2]
     flat = np.ascontiguousarray(U.transpose(1, 0, 2)).reshape(len(U[0]), d * q)
     output = np.empty((n, q))
-    for rows in _rows(n, d * q):
+    for rows in row_chunks(n, d * q, _BLOCK):
         # A row's weights are the sum over the cells that it is active in.
         weights = (mask[rows] @ flat).reshape(-1, d, q)
         output[rows] = np.einsum("id,idj->ij", X[rows], weights)
     return output
 
 
-def masked_correlations(X, mask, v):
+def masked_correlations(X: np.ndarray, mask: np.ndarray, v: np.ndarray) -> np.ndarray:
     """Return ``X' D_k v`` for every column of a mask, of shape (d, n_groups, q)."""
     (n, d), q = X.shape, v.shape[1]
     total = np.zeros((mask.shape[1], d * q))
-    for rows in _rows(n, d * q):
+    for rows in row_chunks(n, d * q, _BLOCK):
         products = (X[rows, :, None] * v[rows, None, :]).reshape(-1, d * q)
         total += mask[rows].T @ products
     return total.reshape(-1, d, q).transpose(1, 0, 2)
-
-
-def _rows(n, size):
-    """Yield slices of rows whose matrices fit a block."""
-    step = max(_BLOCK // max(size, 1), 16)
-    for first in range(0, n, step):
-        yield slice(first, first + step)

@@ -10,9 +10,10 @@ penalties and optima, are those of the original columns.
 
 from __future__ import annotations
 
-from copy import copy
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import wraps
+from typing import Protocol, Self, TypeVar, cast
 
 import numpy as np
 
@@ -23,6 +24,16 @@ _FAR = 50.0
 
 #: Columns below this, relative to what rounding leaves of the deviations, are zero.
 _ZERO = 8 * np.finfo(float).eps
+
+
+class _HasRows(Protocol):
+    """A program whose rows can be replaced while its variable is turned."""
+
+    def with_rows(self, X: np.ndarray, turn: np.ndarray) -> Self: ...
+
+
+Program = TypeVar("Program", bound=_HasRows)
+Solver = TypeVar("Solver", bound=Callable)
 
 
 @dataclass(frozen=True)
@@ -41,7 +52,7 @@ class RowSpace:
     rows: np.ndarray
 
     @property
-    def whitening(self):
+    def whitening(self) -> np.ndarray:
         """Matrix that turns Gaussian vectors into directions white over the rows.
 
         In directions in which the rows are zero there is nothing.
@@ -50,22 +61,16 @@ class RowSpace:
         varies = sizes > _ZERO * sizes[1:].max(initial=0.0)
         return self.basis * varies / np.where(varies, sizes, 1.0)
 
-    def program(self, program):
+    def program(self, program: Program) -> Program:
         """Return a program of these rows with its variable in these coordinates."""
-        changed = copy(program)
-        changed.X = self.rows
-        changed.cells = replace(program.cells, gates=self.basis.T @ program.cells.gates)
-        return changed
+        return program.with_rows(self.rows, self.basis.T)
 
-    def original(self, program, X):
+    def original(self, program: Program, X: np.ndarray) -> Program:
         """Return a program of these rows with its variable as that of the rows `X`."""
-        changed = copy(program)
-        changed.X = X
-        changed.cells = replace(program.cells, gates=self.basis @ program.cells.gates)
-        return changed
+        return program.with_rows(X, self.basis)
 
 
-def row_space(X):
+def row_space(X: np.ndarray) -> RowSpace | None:
     """Return the coordinates of rows that lie far from zero.
 
     Parameters
@@ -111,7 +116,7 @@ def _is_first(mean):
     return bool(np.abs(mean[1:]).max(initial=0.0) <= 1e-12 * abs(mean[0]))
 
 
-def in_row_space(solve):
+def in_row_space(solve: Solver) -> Solver:
     """Make a solver work in the coordinates of rows that lie far from zero.
 
     Parameters
@@ -135,4 +140,4 @@ def in_row_space(solve):
         result = solve(space.program(program), *args, start=start, **settings)
         return replace(result, U=space.basis @ result.U)
 
-    return solve_there
+    return cast(Solver, solve_there)

@@ -2,29 +2,48 @@
 
 The price of a dual point v is the largest ``abs(v' phi(X; u))`` over the unit ball of
 an architecture. Finding it is hard in general; climbing from many starts finds local
-maxima, so that what follows from the best of them is an estimate. For ReLU units
-:func:`relu_price_bound` is a rigorous, looser bound.
+maxima, so that what follows from the best of them is an estimate. Bounds of
+:mod:`convexnn.architectures.bounds` are rigorous and looser.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from ..programs.row_space import row_space
+from ..architectures import OneLayer
+from ..architectures.rectifiers import Rectifier, parabolic
 
 __all__ = [
     "PLAIN",
     "SMOOTHED",
+    "Climbed",
     "LocalMaxima",
     "climb",
     "distinct",
     "draw_starts",
     "maxima_at",
     "sharpen",
-    "whitening",
 ]
+
+
+class Climbed(Protocol):
+    """What climbs ask of an architecture, or of its directions in other coordinates."""
+
+    def spread(self, X: np.ndarray, directions: np.ndarray) -> np.ndarray:
+        """Return the root mean squares of what enters the rectifiers."""
+
+    def correlate(
+        self,
+        X: np.ndarray,
+        v: np.ndarray,
+        directions: np.ndarray,
+        widths: np.ndarray | None = None,
+        rectifier: Rectifier = parabolic,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return correlations, and their derivatives by the directions."""
 
 
 #: Stages of a climb that is not to stall at kinks: widths of the smoothing, relative to
@@ -57,11 +76,11 @@ class LocalMaxima:
     signs: np.ndarray
 
     @property
-    def largest(self):
+    def largest(self) -> float:
         """Largest value found, a lower bound on the price."""
         return float(self.values.max(initial=0.0))
 
-    def joined(self, other):
+    def joined(self, other: LocalMaxima) -> LocalMaxima:
         """Return the maxima of both."""
         return LocalMaxima(
             np.concatenate([self.directions, other.directions], axis=1),
@@ -69,37 +88,19 @@ class LocalMaxima:
             np.concatenate([self.signs, other.signs]),
         )
 
-    def take(self, index):
+    def take(self, index: np.ndarray | slice) -> LocalMaxima:
         """Return some of the maxima."""
         return LocalMaxima(
             self.directions[:, index], self.values[index], self.signs[index]
         )
 
 
-def whitening(X):
-    """Return the matrix that turns Gaussian vectors into directions white over X.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n, d)
-        Inputs.
-
-    Returns
-    -------
-    ndarray of shape (d, d)
-        Directions g = whitening @ z have values X g of even spread, up to directions
-        in which X hardly varies; there is nothing in those in which it does not.
-    """
-    space = row_space(X)
-    if space is not None:
-        # Squares of the smallest directions are lost beside that of the mean.
-        return space.whitening
-    values, vectors = np.linalg.eigh(X.T @ X)
-    varies = values >= 1e-12 * values[-1]
-    return vectors * varies / np.sqrt(np.maximum(values, 1e-8 * values[-1] or 1.0))
-
-
-def draw_starts(white, n_starts, random_state, near):
+def draw_starts(
+    white: np.ndarray,
+    n_starts: int,
+    random_state: np.random.RandomState,
+    near: np.ndarray,
+) -> np.ndarray:
     """Draw directions to climb from: Gaussian, whitened, and close to given ones.
 
     Parameters
@@ -128,7 +129,16 @@ def draw_starts(white, n_starts, random_state, near):
     return np.concatenate([drawn, shaken], axis=1)
 
 
-def climb(architecture, X, v, starts, *, stages=SMOOTHED, n_steps=15):
+def climb(
+    architecture: Climbed,
+    X: np.ndarray,
+    v: np.ndarray,
+    starts: np.ndarray,
+    *,
+    stages: tuple[tuple[float, float], ...] = SMOOTHED,
+    n_steps: int = 15,
+    rectifier: Rectifier = parabolic,
+) -> np.ndarray:
     """Climb ``abs(v' phi(X; u))`` on the unit sphere from many starts at once.
 
     Steps along gradients stall at the kinks of the units, where most maxima lie; those
@@ -137,8 +147,8 @@ def climb(architecture, X, v, starts, *, stages=SMOOTHED, n_steps=15):
 
     Parameters
     ----------
-    architecture : object
-        With ``correlate`` and ``spread``, see :mod:`convexnn.architectures`.
+    architecture : Architecture
+        Of :mod:`convexnn.architectures`, or its directions in other coordinates.
     X : ndarray of shape (n, d)
         Inputs. All is done in their precision.
     v : ndarray of shape (n,)
@@ -150,6 +160,9 @@ def climb(architecture, X, v, starts, *, stages=SMOOTHED, n_steps=15):
         relative to the root mean square of the pre-activations, 0 for none.
     n_steps : int, default=15
         Steps of each stage.
+    rectifier : callable, default=parabolic
+        What stands for the rectifier of smoothed units, of
+        :mod:`convexnn.architectures.rectifiers`.
 
     Returns
     -------
@@ -160,44 +173,51 @@ def climb(architecture, X, v, starts, *, stages=SMOOTHED, n_steps=15):
     v = v.astype(X.dtype)
     for width, first_step in stages:
         widths = width * architecture.spread(X, directions) if width else None
-        _climb_stage(architecture, X, v, directions, widths, first_step, n_steps)
+
+        def correlate(directions, chosen=slice(None), widths=widths):
+            chosen = None if widths is None else widths[chosen]
+            return architecture.correlate(X, v, directions, chosen, rectifier)
+
+        _climb_stage(correlate, directions, first_step, n_steps)
     return directions
 
 
-def _climb_stage(architecture, X, v, directions, widths, first_step, n_steps):
+def _climb_stage(correlate, directions, first_step, n_steps):
     """Climb with units smoothed to some widths, moving the directions in place."""
-    values, gradients = architecture.correlate(X, v, directions, widths)
-    signs = np.where(values >= 0, 1.0, -1.0).astype(X.dtype)
+    dtype = directions.dtype
+    values, gradients = correlate(directions)
+    signs = np.where(values >= 0, 1.0, -1.0).astype(dtype)
     values, gradients = np.abs(values), gradients * signs
-    steps = np.full(len(values), first_step, dtype=X.dtype)
-    rounding = 1 + 4 * np.finfo(X.dtype).eps
-    tiny = np.finfo(X.dtype).tiny
+    steps = np.full(len(values), first_step, dtype=dtype)
+    rounding, tiny = 1 + 4 * np.finfo(dtype).eps, np.finfo(dtype).tiny
     for _ in range(n_steps):
         moving = np.flatnonzero(steps >= _SHORTEST_STEP)
         if not len(moving):
             break
-        size = np.maximum(np.linalg.norm(gradients[:, moving], axis=0), tiny)
-        trial = directions[:, moving] + steps[moving] * (gradients[:, moving] / size)
+        slopes = gradients[:, moving]
+        size = np.maximum(np.linalg.norm(slopes, axis=0), tiny)
+        trial = directions[:, moving] + steps[moving] * (slopes / size)
         lengths = np.linalg.norm(trial, axis=0)
         trial /= np.maximum(lengths, tiny)
-        width = None if widths is None else widths[moving]
-        reached, ahead = architecture.correlate(X, v, trial, width)
+        reached, ahead = correlate(trial, moving)
         reached *= signs[moving]
         better = (reached > values[moving] * rounding) & (lengths > tiny)
         gained = moving[better]
         directions[:, gained] = trial[:, better]
         gradients[:, gained] = ahead[:, better] * signs[gained]
         values[gained] = reached[better]
-        steps[moving] *= np.where(better, 2.0, 0.25).astype(X.dtype)
+        steps[moving] *= np.where(better, 2.0, 0.25).astype(dtype)
 
 
-def maxima_at(architecture, X, v, directions):
+def maxima_at(
+    architecture: Climbed, X: np.ndarray, v: np.ndarray, directions: np.ndarray
+) -> LocalMaxima:
     """Return ``abs(v' phi(X; u))`` at directions where climbing ended.
 
     Parameters
     ----------
-    architecture : object
-        With ``correlate``, see :mod:`convexnn.architectures`.
+    architecture : Architecture
+        Of :mod:`convexnn.architectures`, or its directions in other coordinates.
     X : ndarray of shape (n, d)
         Inputs.
     v : ndarray of shape (n,)
@@ -216,7 +236,13 @@ def maxima_at(architecture, X, v, directions):
     return LocalMaxima(directions, np.abs(values), np.where(values >= 0, 1.0, -1.0))
 
 
-def distinct(maxima, *, above=0.0, at_most=40, tolerance=1e-3):
+def distinct(
+    maxima: LocalMaxima,
+    *,
+    above: float = 0.0,
+    at_most: int = 40,
+    tolerance: float = 1e-3,
+) -> LocalMaxima:
     """Return the largest maxima above a value, nearly equal ones once.
 
     Parameters
@@ -241,7 +267,7 @@ def distinct(maxima, *, above=0.0, at_most=40, tolerance=1e-3):
     is_equal = (cosines > 1 - tolerance) & np.equal.outer(
         maxima.signs[order], maxima.signs[order]
     )
-    is_new, kept = np.ones(len(order), dtype=bool), []
+    is_new, kept = np.ones(len(order), dtype=bool), list[int]()
     for j in range(len(order)):
         if is_new[j] and len(kept) < at_most:
             kept.append(j)
@@ -249,13 +275,15 @@ def distinct(maxima, *, above=0.0, at_most=40, tolerance=1e-3):
     return maxima.take(order[kept])
 
 
-def sharpen(architecture, X, v, maxima):
+def sharpen(
+    architecture: OneLayer, X: np.ndarray, v: np.ndarray, maxima: LocalMaxima
+) -> LocalMaxima:
     """Move each direction on to a local maximum, exactly.
 
     Parameters
     ----------
-    architecture : object
-        With ``ascend_cells``, see :mod:`convexnn.architectures`.
+    architecture : Architecture
+        Of :mod:`convexnn.architectures`, or its directions in other coordinates.
     X : ndarray of shape (n, d)
         Inputs.
     v : ndarray of shape (n,)

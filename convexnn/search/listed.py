@@ -4,41 +4,49 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..architectures import Architecture
 from ..programs.cells import enumerate_cells
 from ..programs.faces import Faces
+from ..programs.losses import Loss
+from ..programs.program import ConvexProgram
+from .schedule import Schedule
 
 __all__ = ["Arrangement", "list_arrangement"]
 
-#: Most cells of a whole arrangement, of at most this rank, that prices are proved over.
-_ENUMERABLE = 5000
-_LOW_RANK = 3
 
-
-def list_arrangement(architecture, X, loss, beta):
+def list_arrangement(
+    architecture: Architecture,
+    X: np.ndarray,
+    loss: Loss,
+    beta: float,
+    schedule: Schedule,
+) -> Arrangement | None:
     """Return the arrangement of some inputs, or None where it is not listed.
 
     Parameters
     ----------
-    architecture : object
-        With `program`, see :mod:`convexnn.architectures`.
+    architecture : Architecture
+        Of :mod:`convexnn.architectures`.
     X : ndarray of shape (n, d)
         Inputs.
-    loss : object
+    loss : Loss
         A loss of :mod:`convexnn.programs.losses`.
     beta : float
         Penalty.
+    schedule : Schedule
+        Up to which rank and number of cells.
 
     Returns
     -------
     Arrangement or None
-        None above rank 3 or 5,000 cells, or for several outputs.
+        None above these, for several outputs or several hidden layers.
     """
-    if loss.y.ndim == 2:
+    if loss.is_vector or architecture.degree > 1:
         return None
-    if np.linalg.matrix_rank(X) > _LOW_RANK:
+    if np.linalg.matrix_rank(X) > schedule.low_rank:
         return None
     try:
-        cells = enumerate_cells(X, max_patterns=_ENUMERABLE)
+        cells = enumerate_cells(X, max_patterns=schedule.n_listed)
     except ValueError:
         return None
     return Arrangement(architecture.program(X, loss, beta, cells))
@@ -53,11 +61,11 @@ class Arrangement:
         The program over all of them.
     """
 
-    def __init__(self, program):
+    def __init__(self, program: ConvexProgram) -> None:
         self.program = program
         self._faces = Faces(program.X, program.side)
 
-    def price(self, v, threshold):
+    def price(self, v: np.ndarray, threshold: float) -> tuple[float, np.ndarray | None]:
         """Return the largest price over all cells, and its direction.
 
         Parameters

@@ -8,32 +8,21 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..architectures import Architecture, Units
+from ..architectures.whitening import preconditioner, whitening
 from .climbing import (
     PLAIN,
+    LocalMaxima,
     climb,
     distinct,
     draw_starts,
     maxima_at,
     sharpen,
-    whitening,
 )
+from .coordinates import WhiteDirections
+from .schedule import Schedule
 
 __all__ = ["Pricer"]
-
-#: Local maxima that are kept as starts of the next climb, at most.
-_REMEMBERED = 512
-
-#: Share of beta, or of the largest price, above which a local maximum is made exact;
-#: the fewest that are, and by how many numbers of X that can be gone through.
-_PROMISING = 0.95
-_SHARPENED = 10
-_EXACT_NUMBERS = 20_000_000
-
-#: Rows beyond which climbing begins on every second row, or fewer; how many directions,
-#: distinct up to 1 minus this cosine, then climb on over all rows.
-_MANY_ROWS = 5000
-_PURSUED = 64
-_SIMILAR = 1e-2
 
 
 class Pricer:
@@ -41,47 +30,63 @@ class Pricer:
 
     Parameters
     ----------
-    architecture : object
-        With what :mod:`convexnn.architectures` asks of those that are searched.
+    architecture : Architecture
+        The units.
     X : ndarray of shape (n, d)
         Inputs.
     n_starts : int
         Random directions to climb from.
+    schedule : Schedule
+        Which climbs, and how much is kept of them.
     random_state : numpy.random.RandomState
         Source of the directions.
-    n_exact : int, default=100
-        Local maxima of a dual point that are made exact, at most.
 
     Attributes
     ----------
-    remembered : ndarray of shape (d, n_directions)
+    remembered : ndarray of shape (p, n_directions)
         Local maxima of the last dual point.
+    n_exact : int
+        Local maxima of a dual point that are made exact, at most.
     """
 
-    def __init__(self, architecture, X, n_starts, random_state, *, n_exact=100):
+    def __init__(
+        self,
+        architecture: Architecture,
+        X: np.ndarray,
+        n_starts: int,
+        schedule: Schedule,
+        random_state: np.random.RandomState,
+    ) -> None:
         self.architecture, self.X = architecture, X
         self.n_starts, self.random_state = n_starts, random_state
-        self.n_exact = n_exact
-        self.remembered = np.zeros((X.shape[1], 0))
-        self._white = whitening(X)
+        self.schedule, self.n_exact = schedule, schedule.n_exact
+        self.remembered = np.zeros((architecture.n_entries(X), 0))
         # In these units the digits of single precision are the same in any others.
         unit = float(np.abs(X).max(initial=0.0)) or 1.0
         self._single = (X / unit).astype(np.float32)
-        self._thinning = -(-len(X) // _MANY_ROWS)
+        self._thinning = -(-len(X) // schedule.pricing.many_rows)
+        self._white = whitening(X)
+        if any(each.is_white for each in schedule.climbs):
+            white = preconditioner(X)
+            size = np.linalg.norm(white) / np.sqrt(len(white))
+            self._coordinates = WhiteDirections(architecture, white / size)
+            self._single_white = ((X / unit) @ (white / size)).astype(np.float32)
 
-    def remember(self, direction):
+    def remember(self, direction: np.ndarray) -> None:
         """Add a direction to those that the next climb starts from."""
         self.remembered = np.column_stack([self.remembered, direction])
 
-    def climb(self, v, near, beta, share=1):
+    def climb(
+        self, v: np.ndarray, units: Units, beta: float, share: int = 1
+    ) -> LocalMaxima:
         """Return distinct local maxima of the prices of a dual point.
 
         Parameters
         ----------
-        v : ndarray of shape (n,)
+        v : ndarray of shape (n,) or (n, q)
             Dual point.
-        near : ndarray of shape (d, m)
-            Directions of the units in use.
+        units : Units
+            Units in use.
         beta : float
             Penalty.
         share : int, default=1
@@ -92,37 +97,78 @@ class Pricer:
         LocalMaxima
             In descending order, the promising ones exact.
         """
-        n_starts = -(-self.n_starts // share)
-        fresh = draw_starts(self._white, n_starts, self.random_state, near)
-        fresh = self._climb_afar(v, fresh)
+        near = self.architecture.directions(units)
         known = np.concatenate([near, self.remembered], axis=1)
-        known = climb(self.architecture, self._single, v, known, stages=PLAIN)
-        directions = np.concatenate([fresh, known], axis=1)
+        ends = []
+        for each in self.schedule.climbs:
+            n_starts = -(-int(self.n_starts * each.share) // share)
+            starts = self._starts(each, n_starts, near, known)
+            ends.append(self._climbed(each, v, starts) if each.ways else starts)
+        directions = np.concatenate(ends, axis=1)
+        return self._judged(v, self.architecture.canonical(directions), beta)
+
+    def _judged(self, v, directions, beta):
+        """Return the distinct local maxima of some directions, the best ones exact."""
+        at_most = self.schedule.n_kept
         maxima = maxima_at(self.architecture, self.X, v, directions)
-        maxima = distinct(maxima, at_most=_REMEMBERED)
-        promising = maxima.values > _PROMISING * min(beta, maxima.largest)
-        n_exact = np.clip(_EXACT_NUMBERS // self.X.size, _SHARPENED, self.n_exact)
-        best = maxima.take(np.flatnonzero(promising)[:n_exact])
-        best = sharpen(self.architecture, self.X, v, best)
-        maxima = distinct(best.joined(maxima), at_most=_REMEMBERED)
+        maxima = distinct(maxima, at_most=at_most)
+        if self.n_exact:
+            pricing = self.schedule.pricing
+            promising = maxima.values > pricing.promising * min(beta, maxima.largest)
+            n_exact = pricing.exact_numbers // self.X.size
+            n_exact = np.clip(n_exact, pricing.n_exact, self.n_exact)
+            best = maxima.take(np.flatnonzero(promising)[:n_exact])
+            best = sharpen(self.architecture, self.X, v, best)
+            maxima = distinct(best.joined(maxima), at_most=at_most)
         self.remembered = maxima.directions
         return maxima
 
-    def _climb_afar(self, v, starts):
-        """Return where climbs from afar end, over some of the rows first if many."""
-        if self._thinning == 1:
-            return self._climb_both_ways(self._single, v, starts)
+    def _starts(self, climbs, n_starts, near, known):
+        """Return what climbs begin from, in their coordinates."""
+        if climbs.start == "mixed":
+            return draw_starts(self._white, n_starts, self.random_state, near)
+        if climbs.start == "far":
+            drawn = self.random_state.standard_normal((len(known), n_starts))
+            # Layers of equal norm: those of the inputs have more entries.
+            d = self.X.shape[1]
+            drawn[d * self.architecture.n_first :] *= np.sqrt(d)
+            return drawn
+        if climbs.start == "known" or not known.shape[1]:
+            return known
+        chosen = known[:, self.random_state.randint(known.shape[1], size=n_starts)]
+        if climbs.is_white:
+            chosen = self._coordinates.into(chosen)
+        chosen = chosen / np.linalg.norm(chosen, axis=0)
+        noise = self.random_state.standard_normal(chosen.shape)
+        size = np.resize(self.schedule.pricing.shaken, n_starts) / np.sqrt(len(chosen))
+        return chosen + size * noise
+
+    def _climbed(self, climbs, v, starts):
+        """Return where climbs end, over some of the rows first if there are many."""
+        if climbs.is_white:
+            white = self._coordinates
+            found = _all_ways(white, self._single_white, v, starts, climbs)
+            return white.out(found.astype(float))
+        if climbs.start in ("near", "known") or self._thinning == 1:
+            return _all_ways(self.architecture, self._single, v, starts, climbs)
         thinned = self.architecture.thin(self._single, v, self._thinning)
-        rough = self._climb_both_ways(*thinned, starts)
+        rough = _all_ways(self.architecture, *thinned, starts, climbs)
         rough = maxima_at(self.architecture, self.X, v, rough)
-        rough = distinct(rough, at_most=_PURSUED, tolerance=_SIMILAR).directions
-        return climb(self.architecture, self._single, v, rough, stages=PLAIN)
+        pricing = self.schedule.pricing
+        rough = distinct(rough, at_most=pricing.n_pursued, tolerance=pricing.similar)
+        about = self.architecture, self._single, v, rough.directions
+        return climb(*about, stages=PLAIN)
 
-    def _climb_both_ways(self, X, v, starts):
-        """Climb smoothed units, which pass kinks, and plain ones, which end elsewhere.
 
-        Where many rows tie, each finds maxima that the other misses.
-        """
-        smoothed = climb(self.architecture, X, v, starts)
-        plain = climb(self.architecture, X, v, starts, stages=PLAIN)
-        return np.concatenate([smoothed, plain], axis=1)
+def _all_ways(architecture, X, v, starts, climbs):
+    """Climb from the same starts in several ways: each finds what others miss."""
+    ends = [
+        climb(
+            *(architecture, X, v, starts),
+            stages=stages,
+            n_steps=n_steps,
+            rectifier=rectifier,
+        )
+        for rectifier, stages, n_steps in climbs.ways
+    ]
+    return np.concatenate(ends, axis=1)

@@ -11,28 +11,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize
 
-from ..programs.program import lengths_of
-from ..solvers.time_limit import is_out_of_time
-from .descent import Objective, Units
-from .starts import draw_units, random_units
+from ..architectures import Architecture, Units
+from ..programs.losses import Loss
+from .descent import Objective, minimised
+from .schedule import ALONG_PATHS
 
-__all__ = ["N_UNITS", "RoughPath", "RoughUnits"]
-
-#: Units, and most quasi-Newton steps at the first penalty and at each further one.
-N_UNITS = 100
-_FIRST_STEPS, _STEPS = 200, 40
-
-#: Share of the zero network's loss above which a path has not begun yet.
-_NO_BETTER = 0.99
+__all__ = ["RoughPath", "RoughUnits"]
 
 #: Relative decrease in a step below which a descent ends: single precision ends there.
 _SLOW = 1e-7
-
-#: Norm of units that have died, as a share of the longest, and of those that take their
-#: place, as a share of the mean of the others.
-_DEAD, _REVIVED = 1e-3, 1e-2
 
 
 @dataclass(frozen=True)
@@ -62,12 +50,11 @@ class RoughPath:
 
     Parameters
     ----------
-    architecture : object
-        With ``linearise``, ``atoms`` and ``random_heads``, see
-        :mod:`convexnn.architectures`.
+    architecture : Architecture
+        Of :mod:`convexnn.architectures`.
     X : ndarray of shape (n, d)
         Inputs.
-    loss : object
+    loss : Loss
         A loss of :mod:`convexnn.programs.losses`.
     n_units : int
         Number of units.
@@ -77,14 +64,22 @@ class RoughPath:
         Where a path ended that is to be gone on with.
     """
 
-    def __init__(self, architecture, X, loss, *, n_units, random_state, last=None):
+    def __init__(
+        self,
+        architecture: Architecture,
+        X: np.ndarray,
+        loss: Loss,
+        *,
+        n_units: int,
+        random_state: np.random.RandomState,
+        last: RoughUnits | None = None,
+    ) -> None:
         self.architecture, self.X, self.loss = architecture, X, loss
         self.n_units, self.last = n_units, last
         self.random_state = random_state if last is None else last.random_state
-        self._descended = loss.rounded().smoothed(0.0)
         self._at_zero = float(loss.value(np.zeros_like(loss.y)))
 
-    def follow(self, beta):
+    def follow(self, beta: float) -> RoughUnits:
         """Descend at the next penalty.
 
         Parameters
@@ -97,22 +92,26 @@ class RoughPath:
         RoughUnits
             Where the descent ended.
         """
-        about = self.architecture, self.X, self.loss
-        if self.last is None or self.last.objective > _NO_BETTER * self._at_zero:
-            units = random_units(*about, beta, self.n_units, self.random_state)
-            n_steps, offset = _FIRST_STEPS, None
+        about = self.X, self.loss
+        least = ALONG_PATHS.no_better * self._at_zero
+        if self.last is None or self.last.objective > least:
+            units = self.architecture.random_units(
+                *about, beta, self.n_units, self.random_state
+            )
+            n_steps, offset = ALONG_PATHS.first_steps, None
         else:
-            fresh = draw_units(*about, self.n_units, self.random_state)
-            units = _revived(self.last.units, *fresh)
-            n_steps, offset = _STEPS, self.last.offset
+            fresh = self.architecture.draw(
+                self.X, self.loss.y, self.n_units, self.random_state
+            )
+            units = _revived(self.architecture, self.last.units, *fresh)
+            n_steps, offset = ALONG_PATHS.steps, self.last.offset
         self.last = self._descend(units, beta, n_steps, offset)
         return self.last
 
     def _descend(self, units, beta, n_steps, offset):
-        objective = Objective(
-            self.architecture, self.X, self._descended, beta, units.output.shape
-        )
-        start = objective.join(units.hidden, units.output)
+        about = self.architecture, self.X, self.loss, beta
+        objective = Objective(*about, units)
+        start = objective.start
         # Squares know their best intercepts in closed form; those of other losses
         # are weights like the others, rather than a search in every step.
         is_free = self.loss.intercept and not self.loss.is_quadratic
@@ -122,39 +121,27 @@ class RoughPath:
             if offset is None:
                 offset = self.loss.offset(np.zeros_like(self.loss.y))
             start = np.append(start, offset)
-        options = {"maxiter": n_steps, "maxcor": 10, "ftol": _SLOW, "gtol": 1e-12}
-        flat = minimize(
-            function,
-            start,
-            jac=True,
-            method="L-BFGS-B",
-            callback=_stop_in_time,
-            options=options,
-        ).x
+        flat = minimised(function, start, n_steps=n_steps, slow=_SLOW)
         flat = flat[: start.size - np.size(offset)] if is_free else flat
-        units = Units(*objective.split(flat))
+        units = objective.units(flat)
         z = objective.output(flat)
         value, _, offset = self.loss.evaluate(z)
         if offset is None:
             offset = self.loss.offset(z)
-        penalty = 0.5 * beta * float(np.sum(units.hidden**2) + np.sum(units.output**2))
+        penalty = beta * float(self.architecture.norms(units).sum())
         return RoughUnits(units, offset, float(value) + penalty, self.random_state)
 
 
-def _stop_in_time(intermediate_result):
-    if is_out_of_time():
-        raise StopIteration
-
-
-def _revived(units, directions, heads):
+def _revived(architecture, units, directions, heads):
     """Return balanced units, with small fresh ones in place of those that have died."""
-    norms = np.linalg.norm(units.hidden, axis=0) * lengths_of(units.output)
-    alive = norms > _DEAD * norms.max()
-    size = np.sqrt(_REVIVED * norms[alive].mean()) if alive.any() else _REVIVED
-    hidden, output = directions * size, heads * size
+    norms = architecture.norms(units)
+    alive = norms > ALONG_PATHS.dead * norms.max()
+    share = ALONG_PATHS.revived
+    size = share * norms[alive].mean() if alive.any() else share**2
+    fresh = architecture.units_of(directions, heads)
+    fresh = architecture.scaled(fresh, np.full(len(fresh), size))
+    hidden, output = fresh.hidden.copy(), fresh.output.copy()
     # Layers of equal norm have the smallest penalty.
-    lengths = lengths_of(units.output)[alive]
-    ratio = np.sqrt(lengths / np.linalg.norm(units.hidden[:, alive], axis=0))
-    hidden[:, alive] = units.hidden[:, alive] * ratio
-    output[alive] = (units.output[alive].T / ratio).T
+    living = architecture.balanced(units.take(alive))
+    hidden[:, alive], output[alive] = living.hidden, living.output
     return Units(hidden, output)

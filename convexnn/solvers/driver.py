@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from operator import itemgetter
+from typing import Any
 
 import numpy as np
 
 from ..programs.certificate import Certificate, certify
+from ..programs.program import ConvexProgram
 from ..programs.row_space import in_row_space
 from .history import Clock, History
+from .registry import Backend
 from .solution import SolverError
 from .time_limit import OUT_OF_TIME, is_out_of_time
 from .working_set import iterate_working_sets
@@ -48,8 +51,15 @@ class CertifiedPoint:
 
 @in_row_space
 def solve_program(
-    program, backend, *, tol, max_iter, start=None, options=None, verbose=0
-):
+    program: ConvexProgram,
+    backend: Backend,
+    *,
+    tol: float,
+    max_iter: int,
+    start: np.ndarray | None = None,
+    options: dict[str, Any] | None = None,
+    verbose: int = 0,
+) -> CertifiedPoint:
     """Solve a program over given cells to a relative duality gap.
 
     Parameters
@@ -85,7 +95,7 @@ def solve_program(
         status = "the zero network is optimal"
         return CertifiedPoint(zero, certificate, 1, status, clock.history())
     run = _Run(program, backend, max_iter, dict(options or {}), verbose)
-    if backend.uses_working_set:
+    if backend.uses_working_set and not program.coupled:
         rounds = iterate_working_sets(program, run.solve, tol=tol, start=start)
     else:
         rounds = run.single_round(tol, start)
@@ -95,7 +105,7 @@ def solve_program(
         if certificate.primal <= best[1].primal:
             best = (U, certificate)
         certificate = Certificate(best[1].primal, best_dual, certificate.scope)
-        clock.record(certificate.primal, certificate.dual, _n_used(program, best[0]))
+        clock.record(certificate.primal, certificate.dual, n_used(program, best[0]))
         run.report(certificate, best[0])
         if certificate.relative_gap <= tol or run.n_iter >= max_iter:
             break
@@ -103,16 +113,20 @@ def solve_program(
             status = OUT_OF_TIME
             break
     U, certificate = prune(program, best[0], certificate, tol)
-    clock.record(certificate.primal, certificate.dual, _n_used(program, U))
+    clock.record(certificate.primal, certificate.dual, n_used(program, U))
     n_iter = max(run.n_iter, 1)
     return CertifiedPoint(U, certificate, n_iter, status, clock.history())
 
 
-def _n_used(program, U):
-    return int(np.count_nonzero(np.linalg.norm(program.factored(U)[1], axis=0)))
+def n_used(program: ConvexProgram, U: np.ndarray) -> int:
+    """Return the number of units of a point."""
+    units, V = program.factored(U)
+    return int(np.count_nonzero(units.sizes(V)))
 
 
-def prune(program, U, certificate, tol):
+def prune(
+    program: ConvexProgram, U: np.ndarray, certificate: Certificate, tol: float
+) -> tuple[np.ndarray, Certificate]:
     """Zero the smallest units while the objective hardly grows.
 
     Solvers leave dust in units that are zero at the optimum. The objective may grow
@@ -120,12 +134,12 @@ def prune(program, U, certificate, tol):
     candidates are judged at once, by sums over the sorted units.
     """
     units, V = program.factored(U)
-    norms = np.linalg.norm(V, axis=0)
+    norms = units.sizes(V)
     order = np.flatnonzero(norms)[np.argsort(norms[norms > 0], kind="stable")]
     if not len(order):
         return U, certificate
     removed = np.cumsum(units.contributions(V)[..., order], axis=-1)
-    outputs = program.output(U)[..., None] - removed
+    outputs = program.network_output(U)[..., None] - removed
     left = np.maximum(norms.sum() - np.cumsum(norms[order]), 0)
     objectives = program.loss.value(outputs) + program.beta * left
     limit = min(
@@ -135,13 +149,19 @@ def prune(program, U, certificate, tol):
     if not len(allowed):
         return U, certificate
     V = V.copy()
-    V[:, order[: allowed[-1] + 1]] = 0
+    V[:, units.groups_of(order[: allowed[-1] + 1])] = 0
     U = program.collected(units, V)
-    return U, replace(certificate, primal=program.objective(U))
+    return U, replace(certificate, primal=program.network_objective(U))
 
 
-def cap_width(program, point, backend, max_neurons, **settings):
-    """Train the largest groups of a point again, without the others.
+def cap_width(
+    program: ConvexProgram,
+    point: CertifiedPoint,
+    backend: Backend,
+    max_neurons: int,
+    **settings: Any,
+) -> CertifiedPoint:
+    """Train the largest units of a point again, without the others.
 
     Parameters
     ----------
@@ -152,31 +172,34 @@ def cap_width(program, point, backend, max_neurons, **settings):
     backend : Backend
         Solves the restricted program.
     max_neurons : int
-        Number of groups to keep, those of the largest norms.
+        Number of units to keep, those of the largest norms.
     **settings
         Of :func:`solve_program`.
 
     Returns
     -------
     CertifiedPoint
-        Point with at most `max_neurons` groups. Its dual bound is that of `point`,
+        Point with at most `max_neurons` units. Its dual bound is that of `point`,
         for networks of any width, and its certificate says that it is capped.
     """
-    norms = np.linalg.norm(point.U, axis=0)
+    norms = program.sizes(point.U)
     if np.count_nonzero(norms) <= max_neurons:
         return point
     kept = np.sort(np.argsort(-norms, kind="stable")[:max_neurons])
+    groups = program.groups_of(kept)
     inner = solve_program(
-        program.restrict(kept), backend, start=point.U[:, kept], **settings
+        program.restrict(kept), backend, start=point.U[:, groups], **settings
     )
     U = np.zeros(program.shape)
-    U[:, kept] = inner.U
+    U[:, groups] = inner.U
     primal = inner.certificate.primal
     if is_out_of_time():
         # What there was no time to train may be worse than where it began.
         cut = np.zeros(program.shape)
-        cut[:, kept] = point.U[:, kept]
-        primal, U = min((primal, U), (program.objective(cut), cut), key=itemgetter(0))
+        cut[:, groups] = point.U[:, groups]
+        primal, U = min(
+            (primal, U), (program.network_objective(cut), cut), key=itemgetter(0)
+        )
     certificate = replace(point.certificate, primal=primal, is_capped=True)
     return replace(
         point, U=U, certificate=certificate, n_iter=point.n_iter + inner.n_iter
@@ -211,7 +234,7 @@ class _Run:
         multipliers = solution.multipliers
         if multipliers is not None:
             # Only non-negative ones bound prices.
-            multipliers = np.maximum(multipliers, 0)
+            multipliers = tuple(np.maximum(each, 0) for each in multipliers)
         return replace(solution, U=U, multipliers=multipliers)
 
     def _checked(self, program, U):
@@ -242,6 +265,6 @@ class _Run:
                 f"[{self.backend.name}] round {self.n_rounds}: "
                 f"objective {certificate.primal:.6g}, "
                 f"gap {certificate.relative_gap:.2e}, "
-                f"{_n_used(self.program, U)} neurons, "
+                f"{n_used(self.program, U)} neurons, "
                 f"{self.n_iter} iterations, {seconds:.2f} s"
             )

@@ -7,9 +7,12 @@ of a cone is the projection on the cone followed by shrinkage.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..programs.certificate import ProjectionCache, certify
+from ..programs.program import ConvexProgram
 from .solution import Solution
 from .time_limit import OUT_OF_TIME, is_out_of_time
 
@@ -19,7 +22,15 @@ __all__ = ["solve"]
 _CHECK_EVERY = 20
 
 
-def solve(program, *, tol, max_iter, start=None, verbose=0, options=None):
+def solve(
+    program: ConvexProgram,
+    *,
+    tol: float,
+    max_iter: int,
+    start: np.ndarray | None = None,
+    verbose: int = 0,
+    options: dict[str, Any] | None = None,
+) -> Solution:
     """Minimise a program by accelerated proximal gradient steps.
 
     Parameters

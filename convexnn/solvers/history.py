@@ -42,7 +42,7 @@ class History:
     dual: np.ndarray
     n_neurons: np.ndarray
 
-    def in_units(self, scale):
+    def in_units(self, scale: float) -> History:
         """Return the history with its values multiplied by `scale`."""
         return History(
             self.seconds, self.objective * scale, self.dual * scale, self.n_neurons
@@ -54,9 +54,9 @@ class Clock:
     """Collects records while a solver runs."""
 
     started: float = field(default_factory=time.process_time)
-    records: list = field(default_factory=list)
+    records: list[tuple[float, float, float, int]] = field(default_factory=list)
 
-    def record(self, objective, dual, n_neurons):
+    def record(self, objective: float, dual: float, n_neurons: int) -> None:
         """Note what has been reached by now."""
         now = time.process_time() - self.started
         if self.records:
@@ -65,7 +65,8 @@ class Clock:
                 objective, n_neurons = best, neurons
         self.records.append((now, objective, dual, n_neurons))
 
-    def history(self):
+    def history(self) -> History:
         """Return the records as arrays."""
         table = np.array(self.records, dtype=float).reshape(-1, 4).T
-        return History(*table[:3], table[3].astype(int))
+        seconds, objective, dual, n_neurons = table
+        return History(seconds, objective, dual, n_neurons.astype(int))

@@ -23,10 +23,14 @@ for solving large-scale sparse group Lasso problems", Mathematical Programming 2
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy.linalg import LinAlgError
 
+from ..programs.program import ConvexProgram
 from ..programs.row_space import in_row_space
+from .newton_numbers import NEWTON
 from .newton_system import newton_system
 from .proximal import proximal_map
 from .quadratic_models import by_quadratic_models
@@ -35,26 +39,18 @@ from .time_limit import OUT_OF_TIME, is_out_of_time
 
 __all__ = ["solve"]
 
-#: First sigma from zeros and from a given start, in units of one over the largest
-#: eigenvalue of X'X.
-_FIRST_SIGMA, _WARM_SIGMA = 1e2, 1e5
-
-#: Factor on sigma from one subproblem to the next, and where rounding asks for less.
-_GROWTH, _RETREAT = 4.0, 0.2
-
-#: A subproblem is solved until its gap is this share of the step's proximal term.
-_INEXACTNESS = 0.5
-
-#: Share of the first slope at which a search along a step ends, and its most trials.
-_FLATNESS, _TRIALS = 0.3, 15
-
-#: Newton steps without a smaller gap after which rounding has won.
-_PATIENCE = 40
-
 
 @in_row_space
 @by_quadratic_models
-def solve(program, *, tol, max_iter, start=None, verbose=0, options=None):
+def solve(
+    program: ConvexProgram,
+    *,
+    tol: float,
+    max_iter: int,
+    start: np.ndarray | None = None,
+    verbose: int = 0,
+    options: dict[str, Any] | None = None,
+) -> Solution:
     """Minimise a program by proximal-point and semismooth Newton steps.
 
     Parameters
@@ -79,18 +75,18 @@ def solve(program, *, tol, max_iter, start=None, verbose=0, options=None):
         The point of the smallest gap, with the multipliers of the cones.
     """
     iterate = _Iterate(program, start)
-    best, best_gap, waited, status = None, np.inf, 0, "iteration limit"
+    best, best_gap, waited, status = iterate.current, np.inf, 0, "iteration limit"
     for n_iter in range(1, max_iter + 1):
         gap = iterate.relative_gap(tol)
         if verbose > 1:
             print(f"  newton {n_iter}: gap {gap:.2e}, sigma {iterate.sigma:.1e}")
         waited = 0 if gap < best_gap else waited + 1
-        if gap < best_gap or best is None:
+        if gap < best_gap:
             best, best_gap = iterate.current, gap
         if gap <= tol:
             status = "tolerance reached"
             break
-        if waited >= _PATIENCE:
+        if waited >= NEWTON.patience:
             status = "no progress within rounding"
             break
         if is_out_of_time():
@@ -119,7 +115,8 @@ class _Iterate:
         self.y = self.root * loss.centre(loss.y)
         self.system = newton_system(program)
         largest = np.linalg.norm(self.system.X.T @ self.system.X, 2)
-        first = _FIRST_SIGMA if start is None or not start.any() else _WARM_SIGMA
+        is_cold = start is None or not start.any()
+        first = NEWTON.first_sigma if is_cold else NEWTON.warm_sigma
         self.sigma = first / max(largest, np.finfo(float).tiny)
         self.prox = proximal_map(program)
         self.centre = np.zeros(program.shape) if start is None else start
@@ -187,9 +184,9 @@ class _Iterate:
         gradient = self.current.gradient
         if self._is_close:
             if not self._halved:
-                self._move_centre(_RETREAT)
-        elif np.vdot(gradient, gradient) <= _INEXACTNESS * self._moved:
-            self._move_centre(_GROWTH)
+                self._move_centre(NEWTON.retreat)
+        elif np.vdot(gradient, gradient) <= NEWTON.inexactness * self._moved:
+            self._move_centre(NEWTON.growth)
         point = self.current
         step = self.system.solve(point, self.sigma)
         # Rounding along the intercept, which no output sees, would move W by its sums.
@@ -218,15 +215,15 @@ class _Iterate:
     def _search(self, trial, step, direction, first):
         low, at_low, high, at_high = 0.0, first, 1.0, np.vdot(step, trial.gradient)
         # Where phi does not fall along the step, what is left of it is rounding.
-        if first >= 0 or at_high <= _FLATNESS * abs(first):
+        if first >= 0 or at_high <= NEWTON.flatness * abs(first):
             return trial
-        for _ in range(_TRIALS):
+        for _ in range(NEWTON.n_trials):
             length = low + (high - low) * at_low / (at_low - at_high)
             margin = 0.05 * (high - low)
             length = min(max(length, low + margin), high - margin)
             trial = self._trial(length, step, direction)
             slope = np.vdot(step, trial.gradient)
-            if abs(slope) <= _FLATNESS * abs(first):
+            if abs(slope) <= NEWTON.flatness * abs(first):
                 break
             # Halving the slope of the end that stays (Illinois) keeps both ends moving.
             if slope < 0:

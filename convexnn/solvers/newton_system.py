@@ -7,22 +7,14 @@ is many of them. There conjugate gradients are tried first.
 from __future__ import annotations
 
 import numpy as np
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
-from scipy.linalg.blas import dsyrk
 
-from ..programs.nuclear_norms import NuclearNormProgram
+from ..programs.program import ConvexProgram
+from .algebra import add_gram, conjugate_gradients, solve_positive
+from .newton_numbers import NEWTON
+from .proximal import ProximalPoint
 from .singular_values import NuclearNormSystem
 
 __all__ = ["NewtonSystem", "newton_system"]
-
-#: Residual, relative to the gradient, and products of conjugate gradients.
-_RESIDUAL, _PRODUCTS = 0.1, 60
-
-#: Directions, as a share of the rows, up to which the system is of their size.
-_SMALLER = 0.7
-
-#: Numbers in a block of directions.
-_BLOCK = 2**20
 
 
 class NewtonSystem:
@@ -41,7 +33,7 @@ class NewtonSystem:
         Program of the groups.
     """
 
-    def __init__(self, program):
+    def __init__(self, program: ConvexProgram) -> None:
         root = np.sqrt(program.loss.weights)
         self.program = program
         self.X = program.spread(root)[:, None] * program.X
@@ -50,7 +42,7 @@ class NewtonSystem:
         # From this sigma on conjugate gradients have been seen to take too long.
         self._hard = np.inf
 
-    def solve(self, point, sigma):
+    def solve(self, point: ProximalPoint, sigma: float) -> np.ndarray:
         """Return the Newton step at a proximal point.
 
         Parameters
@@ -78,18 +70,18 @@ class NewtonSystem:
                 return step
             self._hard = sigma
         if bases is None and d * len(point.groups) > n:
-            return -_solve(self._by_patterns(point, sigma), gradient)
+            return -solve_positive(self._by_patterns(point, sigma), gradient)
         sizes = _sizes(point, bases, d)
-        if sizes.sum() <= _SMALLER * n:
+        if sizes.sum() <= NEWTON.smaller * n:
             parts = [self._directions(point, bases, sigma, p) for p in _parts(sizes, n)]
             rows = parts[0] if len(parts) == 1 else np.concatenate(parts)
-            matrix = _add_gram(np.eye(len(rows), order="F"), rows.T, transposed=True)
-            return rows.T @ _solve(matrix, rows @ gradient) - gradient
+            matrix = add_gram(np.eye(len(rows), order="F"), rows.T, transposed=True)
+            return rows.T @ solve_positive(matrix, rows @ gradient) - gradient
         matrix = np.eye(n, order="F")
         for groups in _parts(sizes, n):
             rows = self._directions(point, bases, sigma, groups)
-            matrix = _add_gram(matrix, rows.T, transposed=False)
-        return -_solve(matrix, gradient)
+            matrix = add_gram(matrix, rows.T)
+        return -solve_positive(matrix, gradient)
 
     def _several_outputs(self, point, sigma):
         """Return the step where the outputs are several, at the size of directions."""
@@ -97,11 +89,11 @@ class NewtonSystem:
         every = slice(0, len(sizes))
         rows = self._directions(point, point.bases, sigma, every)
         heads = np.repeat(self.program.sign[point.groups], sizes, axis=0)
-        gram = _add_gram(np.zeros((len(rows),) * 2, order="F"), rows.T, transposed=True)
+        gram = add_gram(np.zeros((len(rows),) * 2, order="F"), rows.T, transposed=True)
         gram *= heads @ heads.T
         gram[np.diag_indices_from(gram)] += 1.0
         inner = np.einsum("ij,ij->i", rows @ point.gradient, heads)
-        solved = _solve(gram, inner)
+        solved = solve_positive(gram, inner)
         return rows.T @ (solved[:, None] * heads) - point.gradient
 
     def _by_products(self, point, sigma):
@@ -118,22 +110,12 @@ class NewtonSystem:
                 product -= (self.constant @ product) * self.constant
             return vector + product
 
-        step, residual = np.zeros(len(self.X)), -point.gradient
-        direction, square = residual, residual @ residual
-        goal = _RESIDUAL**2 * square
-        for _ in range(_PRODUCTS):
-            product = times(direction)
-            curvature = direction @ product
-            if not curvature > 0:  # rounding has won
-                return None
-            length = square / curvature
-            step = step + length * direction
-            residual = residual - length * product
-            square, previous = residual @ residual, square
-            if square <= goal:
-                return step
-            direction = residual + (square / previous) * direction
-        return None
+        step, is_solved = conjugate_gradients(
+            *(times, -point.gradient),
+            residual=NEWTON.residual,
+            max_products=NEWTON.n_products,
+        )
+        return step if is_solved else None
 
     def _directions(self, point, bases, sigma, groups):
         """Return rows of ``sqrt(sigma J) A'``, those of J's null space left out."""
@@ -181,9 +163,9 @@ class NewtonSystem:
         return matrix
 
 
-def newton_system(program):
+def newton_system(program: ConvexProgram) -> NewtonSystem | NuclearNormSystem:
     """Return what solves the systems of a program: see :class:`NewtonSystem`."""
-    is_nuclear = isinstance(program, NuclearNormProgram)
+    is_nuclear = "nuclear_norms" in program.features
     return (NuclearNormSystem if is_nuclear else NewtonSystem)(program)
 
 
@@ -196,23 +178,9 @@ def _sizes(point, bases, d):
 
 def _parts(sizes, n):
     """Yield slices of groups whose directions fit a block."""
-    part = np.cumsum(sizes) * n // _BLOCK
+    part = np.cumsum(sizes) * n // NEWTON.block
     ends = np.append(np.flatnonzero(np.diff(part)) + 1, len(sizes))
     first = 0
     for end in ends:
         yield slice(first, int(end))
         first = int(end)
-
-
-def _add_gram(matrix, factor, *, transposed):
-    """Add ``factor @ factor.T``, or the other way round, to the lower triangle."""
-    return dsyrk(
-        1.0, factor, beta=1.0, c=matrix, trans=transposed, lower=1, overwrite_c=1
-    )
-
-
-def _solve(matrix, vector):
-    if not np.isfinite(vector).all() or not np.isfinite(matrix).all():
-        raise LinAlgError("the Newton system overflowed")
-    factor = cho_factor(matrix, lower=True, overwrite_a=True, check_finite=False)
-    return cho_solve(factor, vector, check_finite=False)

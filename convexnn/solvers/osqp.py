@@ -16,11 +16,15 @@ around this backend prices them and brings them back where they are needed.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 import osqp
 from scipy import sparse
 
 from ..programs.certificate import ProjectionCache, certify
+from ..programs.program import ConvexProgram
 from .quadratic_models import by_quadratic_models
 from .solution import Solution, SolverError
 from .time_limit import OUT_OF_TIME, is_out_of_time
@@ -30,24 +34,55 @@ __all__ = ["solve"]
 #: Settings that users may override through `solver_options`.
 _SETTINGS = {"eps_abs": 1e-9, "eps_rel": 1e-9, "max_iter": 20_000, "polishing": False}
 
-#: Largest number of quadratic programs, whatever `max_iter` allows.
-_MOST_PROGRAMS = 500
 
-#: Damping in Newton's model; 1 makes the model an upper bound.
-_NEWTON_DAMPING = 0.05
+@dataclass(frozen=True)
+class _Numbers:
+    """Numbers of the sequence.
 
-#: Quadratic programs with damping 1 before Newton's model is tried.
-_N_CAUTIOUS = 8
+    Attributes
+    ----------
+    most_programs : int
+        Largest number of quadratic programs, whatever `max_iter` allows.
+    n_cautious : int
+        Quadratic programs with damping 1, which makes the model an upper bound, before
+        Newton's model is tried.
+    damping, trusted : float
+        Damping in Newton's model, and share of the way to the last solution from which
+        it is used.
+    patience : int
+        Programs in a row that fail to lower the objective before giving up.
+    negligible : float
+        Groups below this, relative to the largest, are dropped.
+    fewer : float
+        Share of the groups below which a smaller program is set up.
+    small : float
+        What is left of groups that Newton's model leads beyond zero, and size of empty
+        groups of a start, relative to what the others have.
+    """
 
-#: Programs in a row that fail to lower the objective before giving up.
-_PATIENCE = 5
+    most_programs: int = 500
+    n_cautious: int = 8
+    damping: float = 0.05
+    trusted: float = 0.1
+    patience: int = 5
+    negligible: float = 1e-7
+    fewer: float = 0.8
+    small: float = 1e-3
 
-#: Groups below this, relative to the largest, are dropped.
-_NEGLIGIBLE = 1e-7
+
+_SEQUENCE = _Numbers()
 
 
 @by_quadratic_models
-def solve(program, *, tol, max_iter, start=None, verbose=0, options=None):
+def solve(
+    program: ConvexProgram,
+    *,
+    tol: float,
+    max_iter: int,
+    start: np.ndarray | None = None,
+    verbose: int = 0,
+    options: dict[str, Any] | None = None,
+) -> Solution:
     """Minimise a program by a sequence of quadratic programs.
 
     Parameters
@@ -85,15 +120,15 @@ def solve(program, *, tol, max_iter, start=None, verbose=0, options=None):
     alive = np.arange(program.n_groups)
     sequence = _Sequence(program, options)
     n_stalled = 0
-    for n_iter in range(1, min(max_iter, _MOST_PROGRAMS) + 1):
+    for n_iter in range(1, min(max_iter, _SEQUENCE.most_programs) + 1):
         trial, multipliers = np.zeros(program.shape), np.zeros(program.mask.shape)
         trial[:, alive], multipliers[:, alive] = sequence.solve(U[:, alive], damping)
         trial, certificate, _ = certify(
-            program, trial, multipliers=multipliers, cache=cache
+            program, trial, multipliers=(multipliers,), cache=cache
         )
         flipped = (np.einsum("ij,ij->j", U, trial) < 0) & (damping < 1)
         # Newton's model is wrong beyond zero: such groups shrink instead.
-        target = np.where(flipped, 1e-3 * U, trial)
+        target = np.where(flipped, _SEQUENCE.small * U, trial)
         U, objective, share = _search(program, U, objective, target)
         if verbose > 1:
             print(f"  osqp {n_iter}: objective {objective:.6g}, gap "
@@ -105,17 +140,18 @@ def solve(program, *, tol, max_iter, start=None, verbose=0, options=None):
             status = OUT_OF_TIME
             break
         n_stalled = 0 if share > 0 else n_stalled + 1
-        if n_stalled == _PATIENCE:
+        if n_stalled == _SEQUENCE.patience:
             status = "no progress within OSQP's accuracy"
             break
-        is_safe = n_iter >= _N_CAUTIOUS and share > 0.1 and not flipped.any()
-        damping = _NEWTON_DAMPING if is_safe else 1.0
+        is_safe = n_iter >= _SEQUENCE.n_cautious and share > _SEQUENCE.trusted
+        is_safe = is_safe and not flipped.any()
+        damping = _SEQUENCE.damping if is_safe else 1.0
         norms = np.linalg.norm(U, axis=0)
-        lasting = np.flatnonzero(norms > _NEGLIGIBLE * norms.max())
+        lasting = np.flatnonzero(norms > _SEQUENCE.negligible * norms.max())
         if not len(lasting):
             status = "every group vanished"
             break
-        if len(lasting) < 0.8 * len(alive):
+        if len(lasting) < _SEQUENCE.fewer * len(alive):
             alive = lasting
             sequence = _Sequence(program.restrict(alive), options)
     return Solution(U=U, n_iter=n_iter, status=status)
@@ -143,7 +179,7 @@ def _first_point(program, start):
     even = gates * (value / (program.beta * program.n_groups))
     if start is None or not start.any():
         return even
-    return np.where(start.any(axis=0), start, 1e-3 * even)
+    return np.where(start.any(axis=0), start, _SEQUENCE.small * even)
 
 
 class _Sequence:

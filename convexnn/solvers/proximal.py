@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 
 import numpy as np
 
 from ..programs.faces import Faces, face_bases
-from ..programs.nuclear_norms import NuclearNormProgram
-from .singular_values import SingularValueShrinkage
+from ..programs.program import ConvexProgram
+from .singular_values import SingularValuePoint, SingularValueShrinkage
 
 __all__ = ["ProximalPoint", "proximal_map"]
 
@@ -30,10 +31,13 @@ class ProximalPoint:
         Factors between the projections and the images.
     """
 
+    #: What a Newton step there is for, set by who takes it.
+    gradient: np.ndarray
+
     #: What the cones add to W before the shrinkage, and bases of their faces.
     shift, bases = 0.0, None
 
-    def __init__(self, program, Q, threshold):
+    def __init__(self, program: ConvexProgram, Q: np.ndarray, threshold: float) -> None:
         self.program = program
         norms = np.linalg.norm(Q, axis=0)
         self.groups = np.flatnonzero(norms > threshold)
@@ -45,27 +49,27 @@ class ProximalPoint:
         self._mask = program.mask[:, self.groups]
 
     @property
-    def mask(self):
+    def mask(self) -> np.ndarray:
         """Patterns of the groups in use, of shape (n, k)."""
         return self._mask
 
-    def output(self):
+    def output(self) -> np.ndarray:
         """Return the network's output at the point."""
         values = self.program.X @ self.U
         values *= self._mask
         return self.program.pool(values @ self.program.sign[self.groups])
 
-    def full(self):
+    def full(self) -> np.ndarray:
         """Return the point with all its groups."""
         U = np.zeros(self.program.shape)
         U[:, self.groups] = self.U
         return U
 
-    def distances(self, centre):
+    def distances(self, centre: np.ndarray) -> np.ndarray:
         """Return the norm of the move from another point, group by group."""
         return np.linalg.norm(self.full() - centre, axis=0)
 
-    def multipliers(self):
+    def multipliers(self) -> tuple[np.ndarray, ...] | None:
         """Return None: there are no cones."""
         return None
 
@@ -88,12 +92,12 @@ class _ConePoint(ProximalPoint):
         return face_bases(self._blocks)
 
     def multipliers(self):
-        """Return the multipliers of the cones, of shape (n, n_groups)."""
+        """Return the multipliers of the cones, one array of shape (n, n_groups)."""
         values = np.zeros(self.program.mask.shape)
         group, slot = np.nonzero(self._rows >= 0)
         row = self._rows[group, slot]
         values[row, group] = self._weights[group, slot] * self._scale[row]
-        return values
+        return (values,)
 
 
 class _Shrinkage:
@@ -136,7 +140,9 @@ class _ConicShrinkage(_Shrinkage):
         return _ConePoint(self.program, Q, threshold, self)
 
 
-def proximal_map(program):
+def proximal_map(
+    program: ConvexProgram,
+) -> Callable[[np.ndarray, float], ProximalPoint | SingularValuePoint]:
     """Return the proximal map of a program's penalty.
 
     Parameters
@@ -150,6 +156,6 @@ def proximal_map(program):
         ``proximal(W, sigma)`` returning a :class:`ProximalPoint`, or what has the same
         methods.
     """
-    if isinstance(program, NuclearNormProgram):
+    if "nuclear_norms" in program.features:
         return SingularValueShrinkage(program)
     return (_ConicShrinkage if program.has_cones else _Shrinkage)(program)

@@ -8,7 +8,10 @@ solution minimises the program as it is (proximal Newton steps; Lee, Sun and Sau
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import wraps
+from typing import TypeVar, cast
 
 import numpy as np
 
@@ -16,25 +19,47 @@ from ..programs.certificate import certify, feasible_point
 from .solution import Solution
 from .time_limit import OUT_OF_TIME, is_out_of_time
 
-__all__ = ["by_quadratic_models", "minimise_by_models"]
+__all__ = ["by_quadratic_models"]
 
-#: Widths over which a loss with kinks is rounded, one after the other.
-_WIDTHS = (0.1, 0.01, 0.001)
-
-#: Relative gap to which models are solved: at most, and as a share of the last gain.
-_ROUGH, _SHARE = 1e-2, 0.1
-
-#: Gains, relative to the tolerance, below which the gap is looked at.
-_SMALL = 10.0
-
-#: Models that gain nothing after which rounding has won.
-_PATIENCE = 3
-
-#: Lengths tried along a line, at most.
-_TRIALS = 30
+Solver = TypeVar("Solver", bound=Callable)
 
 
-def by_quadratic_models(solve):
+@dataclass(frozen=True)
+class _Models:
+    """Numbers of a sequence of models; `tol` is the gap that is asked for.
+
+    Attributes
+    ----------
+    widths : tuple of float
+        Widths over which a loss with kinks is rounded, one after the other.
+    rough, share, finest : float
+        Gap to which models are solved: at most, as a share of the last gain, and at
+        least, as a share of tol.
+    small : float
+        Gains, relative to tol, below which the gap is looked at.
+    gained, fallen : float
+        Gain, relative to tol, and ratio of gaps, that are progress.
+    patience : int
+        Models that gain nothing after which rounding has won.
+    n_trials : int
+        Lengths tried along a line, at most.
+    """
+
+    widths: tuple[float, ...] = (0.1, 0.01, 0.001)
+    rough: float = 1e-2
+    share: float = 0.1
+    finest: float = 0.1
+    small: float = 10.0
+    gained: float = 1e-3
+    fallen: float = 0.9
+    patience: int = 3
+    n_trials: int = 30
+
+
+_MODELS = _Models()
+
+
+def by_quadratic_models(solve: Solver) -> Solver:
     """Make a solver of programs under squared loss one for every loss.
 
     Parameters
@@ -56,101 +81,64 @@ def by_quadratic_models(solve):
         if program.loss.is_quadratic:
             return solve(program, tol=tol, max_iter=max_iter, start=start, **settings)
 
-        def solve_model(model, **limits):
-            solution = solve(model, **limits, **settings)
-            U = feasible_point(program, solution.U)
-            return U, solution.multipliers, solution.n_iter
-
         start = np.zeros(program.shape) if start is None else start
-        start = feasible_point(program, start)
-        limits = {"tol": tol, "max_iter": max_iter}
-        run, status = minimise_by_models(program, solve_model, _gap, start, **limits)
+        run = _Run(solve, feasible_point(program, start), max_iter, settings)
+        for width in _MODELS.widths:
+            smooth = program.loss.smoothed(width)
+            status = run.minimise(program.with_loss(smooth), tol)
+            if smooth is program.loss:
+                break
         return Solution(run.U, run.n_iter, status, run.multipliers)
 
-    return solve_any
-
-
-def _gap(program, U, multipliers):
-    return certify(program, U, multipliers=multipliers)[1].relative_gap
-
-
-def minimise_by_models(program, solve, relative_gap, start, *, tol, max_iter):
-    """Minimise a program through those with quadratic models of its loss.
-
-    Parameters
-    ----------
-    program : object
-        With `loss`, ``with_loss(loss)``, ``quadratic_model(output)``, ``output(U)``,
-        ``penalty(U)`` and ``objective(U)``, the last two for points in its cones.
-    solve : callable
-        ``solve(program, tol=..., max_iter=..., start=...)`` for quadratic losses,
-        returning a point in the cones, multipliers and iterations.
-    relative_gap : callable
-        ``relative_gap(program, U, multipliers)``, the duality gap of a point.
-    start : ndarray
-        Point in the cones.
-    tol : float
-        Relative duality gap to stop at.
-    max_iter : int
-        Largest number of iterations of `solve` in all.
-
-    Returns
-    -------
-    run : object
-        With the point `U`, its `multipliers` and `n_iter`.
-    status : str
-        How that ended.
-    """
-    run = _Run(solve, relative_gap, start, max_iter)
-    for width in _WIDTHS:
-        smooth = program.loss.smoothed(width)
-        status = run.minimise(program.with_loss(smooth), tol)
-        if smooth is program.loss:
-            break
-    return run, status
+    return cast(Solver, solve_any)
 
 
 class _Run:
     """The point reached, the multipliers there, and the iterations spent."""
 
-    def __init__(self, solve, relative_gap, start, max_iter):
-        self.solve, self.relative_gap = solve, relative_gap
+    def __init__(self, solve, start, max_iter, settings):
+        self.solve, self.settings = solve, settings
         self.max_iter, self.n_iter = max_iter, 0
         self.U, self.multipliers = start, None
 
     def minimise(self, program, tol):
         """Minimise a program with a smooth loss; return how that ended."""
-        inner, waited, least = _ROUGH, 0, np.inf
+        inner, waited, least = _MODELS.rough, 0, np.inf
         while self.n_iter < self.max_iter:
             if is_out_of_time():
                 return OUT_OF_TIME
             before = program.objective(self.U)
             gain = self._advance(program, inner) / max(before, 1e-300)
-            gap = np.inf if gain > _SMALL * tol else self._gap_of(program)
+            gap = np.inf if gain > _MODELS.small * tol else self._gap_of(program)
             if gap <= tol:
                 return "tolerance reached"
             # Where the objective is as low as it gets, the dual point may still gain.
-            waited = 0 if gain > 1e-3 * tol or gap < 0.9 * least else waited + 1
+            has_gained = gain > _MODELS.gained * tol or gap < _MODELS.fallen * least
+            waited = 0 if has_gained else waited + 1
             least = min(gap, least)
-            if waited > _PATIENCE:
+            if waited > _MODELS.patience:
                 return "no progress within rounding"
-            inner = np.clip(_SHARE * gain, 0.1 * tol, inner)
+            inner = np.clip(_MODELS.share * gain, _MODELS.finest * tol, inner)
         return "iteration limit"
 
     def _gap_of(self, program):
-        return self.relative_gap(program, self.U, self.multipliers)
+        certificate = certify(program, self.U, multipliers=self.multipliers)[1]
+        return certificate.relative_gap
 
     def _advance(self, program, tol):
         """Move to the solution of a model, or towards it; return what that gains."""
         output = program.output(self.U)
         model = program.quadratic_model(output)
-        goal, self.multipliers, n_iter = self.solve(
+        solution = self.solve(
             model,
             tol=tol,
             max_iter=self.max_iter - self.n_iter,
             start=self.U if self.U.any() else None,
+            **self.settings,
         )
-        self.n_iter += n_iter
+        goal = feasible_point(program, solution.U)
+        self.multipliers = solution.multipliers
+        self.n_iter += solution.n_iter
         move, outward = goal - self.U, program.output(goal) - output
         before = program.objective(self.U)
 
@@ -171,7 +159,7 @@ def _best_length(gain_at):
     half = gain_at(0.5)
     while half > gain or gain <= 0:
         length, gain = 0.5 * length, half
-        if length < 0.5**_TRIALS:
+        if length < 0.5**_MODELS.n_trials:
             return 0.0
         half = gain_at(0.5 * length)
     return length

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.util import find_spec
+from typing import Any
+
+from ..programs.program import FEATURES
+from .solution import Solve
 
 __all__ = [
     "Backend",
     "available_backends",
     "register_backend",
+    "select",
     "select_backend",
-    "select_for_several_outputs",
 ]
 
 
@@ -28,10 +32,11 @@ class Backend:
         ``solve(program, *, tol, max_iter, start, verbose, options)`` returning a
         :class:`~convexnn.solvers.Solution`, or its place as "module:function",
         which is imported on first use. `options` is the user's `solver_options`.
-    expresses : frozenset of str
-        Activations whose programs it can solve: "relu" has cones, "gated_relu" has
-        none. The forms for several outputs count for themselves: "vector_relu" is
-        searched, "vector_gated_relu" has nuclear norms.
+    features : frozenset of str
+        What the programs that it can solve may have: names of
+        :data:`~convexnn.programs.program.FEATURES`, as in `ConvexProgram.features`.
+    needs : frozenset of str
+        What they have to have.
     requires : tuple of str
         Modules that must be installed.
     options : frozenset of str or None
@@ -43,29 +48,49 @@ class Backend:
         max_iter, start, verbose, options, random_state)`` returning a
         :class:`~convexnn.search.active_set.Found`. It replaces `solve` where
         ``cells="auto"``.
+    searches : frozenset of str
+        What the programs may have whose cells it can find: names of features too.
+    by_gradients : frozenset of str
+        Features of programs for which "auto" takes it first if the loss is smooth and
+        not quadratic: quadratic models were seen to take up to ten times as long there.
     is_default : bool
         Whether ``solver="auto"`` led to it, so that another may take its place.
     """
 
     name: str
-    solve: Callable | str
-    expresses: frozenset
-    requires: tuple = ()
-    options: frozenset | None = frozenset()
+    solve: Solve | str
+    features: frozenset[str] = frozenset()
+    needs: frozenset[str] = frozenset()
+    requires: tuple[str, ...] = ()
+    options: frozenset[str] | None = frozenset()
     uses_working_set: bool = False
     search: Callable | str | None = None
+    searches: frozenset[str] = frozenset()
+    by_gradients: frozenset[str] = frozenset()
     is_default: bool = False
 
+    def can(self, features: Iterable[str], *, is_listed: bool = False) -> bool:
+        """Return whether it can train networks of programs with these features.
+
+        Over listed cells what it can search for does not count.
+        """
+        features = frozenset(features)
+        is_known = any(features <= each for each in self._able(is_listed))
+        return is_known and self.needs <= features
+
+    def _able(self, is_listed):
+        return (self.features,) if is_listed else (self.features, self.searches)
+
     @property
-    def is_installed(self):
+    def is_installed(self) -> bool:
         """Whether every required module can be found (without importing it)."""
         return all(find_spec(module) is not None for module in self.requires)
 
-    def load(self):
+    def load(self) -> Solve:
         """Return the solve function, importing it if need be."""
         return _imported(self.solve)
 
-    def load_search(self):
+    def load_search(self) -> Callable:
         """Return the search function, importing it if need be."""
         return _imported(self.search)
 
@@ -80,21 +105,21 @@ def _imported(function):
 
 _BACKENDS: dict[str, Backend] = {}
 
-#: First choice of "auto" for some forms under smooth losses other than squares, where
-#: quadratic models were seen to take up to ten times as long.
-_BY_GRADIENTS = {"vector_gated_relu": "fista"}
-
 
 def register_backend(
-    name,
-    solve,
+    name: str,
+    solve: Solve | str,
     *,
-    expresses=("relu", "gated_relu"),
-    requires=(),
-    options=(),
-    uses_working_set=False,
-    search=None,
-):
+    features: Iterable[str] = ("cones",),
+    needs: Iterable[str] = (),
+    requires: Iterable[str] = (),
+    options: Iterable[str] | None = (),
+    uses_working_set: bool = False,
+    search: Callable | str | None = None,
+    searches: Iterable[str] = (),
+    by_gradients: Iterable[str] = (),
+    is_first: bool = False,
+) -> None:
     """Add a backend to the table, or replace the one of that name.
 
     Parameters
@@ -103,8 +128,11 @@ def register_backend(
         What users pass as `solver`; "auto" is taken.
     solve : callable or str
         See :class:`Backend`.
-    expresses : iterable of str, default=("relu", "gated_relu")
-        Activations whose programs it can solve.
+    features : iterable of str, default=("cones",)
+        What the programs that it can solve may have; without any, it is one for gated
+        networks.
+    needs : iterable of str, default=()
+        What they have to have.
     requires : iterable of str, default=()
         Modules that must be installed.
     options : iterable of str or None, default=()
@@ -113,11 +141,15 @@ def register_backend(
         Whether it should see only the groups that matter.
     search : callable or str, default=None
         See :class:`Backend`.
+    searches, by_gradients : iterable of str, default=()
+        See :class:`Backend`.
+    is_first : bool, default=False
+        Whether "auto" prefers it to all that are registered, rather than to none.
 
     Raises
     ------
     ValueError
-        If the name is "auto" or empty.
+        If the name is "auto" or empty, or a feature is unknown.
 
     Examples
     --------
@@ -138,37 +170,80 @@ def register_backend(
         raise ValueError(
             f"name must be a non-empty string other than 'auto', got {name!r}."
         )
-    _BACKENDS[name] = Backend(
+    sets: dict[str, Any] = {
+        "features": frozenset(features),
+        "needs": frozenset(needs),
+        "searches": frozenset(searches),
+        "by_gradients": frozenset(by_gradients),
+    }
+    for parameter, names in sets.items():
+        if not names <= FEATURES.keys():
+            raise ValueError(
+                f"{parameter} must be among {list(FEATURES)}, got {sorted(names)}."
+            )
+    backend = Backend(
         name,
         solve,
-        frozenset(expresses),
-        tuple(requires),
-        None if options is None else frozenset(options),
-        uses_working_set,
-        search,
+        requires=tuple(requires),
+        options=None if options is None else frozenset(options),
+        uses_working_set=uses_working_set,
+        search=search,
+        **sets,
     )
+    others = dict(_BACKENDS)
+    if is_first:
+        _BACKENDS.clear()
+    _BACKENDS[name] = backend
+    if is_first:
+        _BACKENDS.update({key: others[key] for key in others if key != name})
 
 
-def available_backends(activation):
-    """Return the names of the installed backends for an activation, best first."""
+def available_backends(features: Iterable[str] = ()) -> list[str]:
+    """Return the names of the installed backends for some features, best first.
+
+    Examples
+    --------
+    >>> from convexnn.solvers import available_backends
+    >>> available_backends({"cones", "coupled_cones"})
+    ['active_set', 'interior_point', 'cvxpy']
+    """
+    return _usable(_BACKENDS, features, is_listed=False)
+
+
+def _usable(table, features, is_listed):
     return [
         backend.name
-        for backend in _BACKENDS.values()
-        if activation in backend.expresses and backend.is_installed
+        for backend in table.values()
+        if backend.can(features, is_listed=is_listed) and backend.is_installed
     ]
 
 
-def select_backend(name, activation, options=()):
+def select_backend(
+    name: str,
+    features: Iterable[str] = (),
+    options: Iterable[str] = (),
+    *,
+    subject: str | None = None,
+    is_listed: bool = False,
+    by_gradients: bool = False,
+) -> Backend:
     """Return the backend of that name after checking that it can be used.
 
     Parameters
     ----------
     name : str
         A backend's name, or "auto" for the first that fits.
-    activation : str
-        What the program needs.
+    features : iterable of str, default=()
+        What the program has: see :data:`~convexnn.programs.program.FEATURES`. An
+        architecture's attribute `features` tells.
     options : iterable of str, default=()
         Names in the user's `solver_options`.
+    subject : str, default=None
+        What has them, in the user's words.
+    is_listed : bool, default=False
+        Whether cells are listed, rather than searched where the backend can.
+    by_gradients : bool, default=False
+        Whether the loss is smooth without being quadratic.
 
     Returns
     -------
@@ -180,104 +255,117 @@ def select_backend(name, activation, options=()):
     ValueError
         If it is unknown, not installed, cannot express the program, or does not
         know an option. The message names those that can be used.
+
+    Examples
+    --------
+    >>> from convexnn.solvers import select_backend
+    >>> select_backend("auto", {"cones"}).name, select_backend("auto").name
+    ('active_set', 'newton')
     """
-    usable = available_backends(activation)
-    chosen = usable[0] if name == "auto" and usable else name
-    backend = _BACKENDS.get(chosen)
-    allowed = f"Allowed for activation={activation!r}: 'auto', " + ", ".join(
-        map(repr, usable)
-    )
-    if backend is None:
-        raise ValueError(f"solver={name!r} is not a known backend. {allowed}.")
-    if activation not in backend.expresses:
-        raise ValueError(
-            f"solver={name!r} cannot express the program of "
-            f"activation={activation!r}. {allowed}."
+    features = frozenset(features)
+    if subject is None:
+        words = " and ".join(FEATURES[each] for each in FEATURES if each in features)
+        subject = f"programs with {words}" if words else "programs without cones"
+    table = _BACKENDS
+    if by_gradients and name == "auto":
+        table = dict(
+            sorted(table.items(), key=lambda x: not features & x[1].by_gradients)
         )
-    if not backend.is_installed:
-        missing = ", ".join(m for m in backend.requires if find_spec(m) is None)
-        raise ValueError(
-            f"solver={name!r} needs {missing}, which is not installed. {allowed}."
-        )
+    backend = select(table, name, features, subject=subject, is_listed=is_listed)
     unknown = set() if backend.options is None else set(options) - backend.options
     if unknown:
-        known = ", ".join(sorted(backend.options)) or "none"
+        known = ", ".join(sorted(backend.options or ())) or "none"
         raise ValueError(
             f"solver_options has {sorted(unknown)}, unknown to "
             f"solver={backend.name!r}. Allowed: {known}."
         )
-    return replace(backend, is_default=name == "auto")
+    return backend
 
 
-def select_for_several_outputs(backend, activation, form, *, by_gradients):
-    """Return the backend for networks of several outputs, once the targets are seen.
+def select(
+    table: dict[str, Backend],
+    name: str,
+    features: frozenset[str],
+    *,
+    subject: str,
+    words: dict[str, str] = FEATURES,
+    is_listed: bool = False,
+) -> Backend:
+    """Return a backend of a table: that of a name, or the first with some features.
 
     Parameters
     ----------
-    backend : Backend
-        What :func:`select_backend` chose for one output.
-    activation : str
-        What it was chosen for.
-    form : str
-        The name of the activation's form for several outputs.
-    by_gradients : bool
-        Whether the loss is smooth without being quadratic.
+    table : dict of str to Backend
+        Backends by name, the preferred one first.
+    name : str
+        A name, or "auto" for the first that fits.
+    features : frozenset of str
+        What it has to know.
+    subject : str
+        What asks for that, in the user's words.
+    words : dict of str to str, default=FEATURES
+        Names of features in words.
+    is_listed : bool, default=False
+        Whether cells are listed.
 
     Returns
     -------
     Backend
-        The same, or if it is the choice of "auto", the first for this form and loss.
+        The backend, which tells whether it was chosen by "auto".
 
     Raises
     ------
     ValueError
-        If the backend cannot express the program. The message names those that can.
+        If it is unknown, not installed, or lacks a feature.
     """
-    usable = available_backends(form)
-    if backend.is_default and usable:
-        first = _BY_GRADIENTS.get(form) if by_gradients else None
-        chosen = first if first in usable else usable[0]
-        return replace(_BACKENDS[chosen], is_default=True)
-    if form not in backend.expresses:
+    usable = _usable(table, features, is_listed)
+    chosen = usable[0] if name == "auto" and usable else name
+    backend = table.get(chosen)
+    allowed = f"Allowed for {subject}: 'auto', " + ", ".join(map(repr, usable))
+    if backend is None:
+        raise ValueError(f"solver={name!r} is not a known backend. {allowed}.")
+    if not backend.can(features, is_listed=is_listed):
+        missing = min((features - each for each in backend._able(is_listed)), key=len)
+        lacking = [words[each] for each in sorted(missing)]
+        absent = sorted(backend.needs - features)
+        lacking += [f"programs without {words[each]}" for each in absent]
+        where = " over listed cells" if is_listed and backend.search else ""
         raise ValueError(
-            f"solver={backend.name!r} cannot train networks of "
-            f"activation={activation!r} with several outputs (y with several columns, "
-            f"or more than two classes). Allowed for these: 'auto', "
-            + ", ".join(map(repr, usable))
-            + "."
+            f"solver={name!r} cannot express {' and '.join(lacking)}{where}. {allowed}."
         )
-    return backend
+    if not backend.is_installed:
+        modules = ", ".join(m for m in backend.requires if find_spec(m) is None)
+        raise ValueError(
+            f"solver={name!r} needs {modules}, which is not installed. {allowed}."
+        )
+    return replace(backend, is_default=name == "auto")
 
 
-# In the order of preference of solver="auto".
-register_backend(
-    "active_set",
-    "convexnn.solvers.newton:solve",
-    expresses=("relu", "convolutional_relu", "vector_relu"),
-    options=("n_starts", "n_units"),
-    search="convexnn.search.active_set:search",
-)
+# In the order of preference of solver="auto", after those that search.
 register_backend(
     "newton",
     "convexnn.solvers.newton:solve",
-    expresses=("relu", "gated_relu", "convolutional_relu", "vector_gated_relu"),
+    features=("cones", "patches", "nuclear_norms"),
 )
 register_backend(
     "interior_point",
     "convexnn.solvers.interior_point:solve",
-    expresses=("relu",),
+    features=("cones", "coupled_cones"),
+    # Nothing but slacks keeps its steps short.
+    needs=("cones",),
     uses_working_set=True,
 )
 register_backend(
     "fista",
     "convexnn.solvers.fista:solve",
-    expresses=("relu", "gated_relu", "vector_gated_relu"),
+    features=("cones", "nuclear_norms"),
     uses_working_set=True,
+    by_gradients=("nuclear_norms",),
 )
 register_backend(
     "cvxpy",
     "convexnn.solvers.cvxpy:solve",
-    expresses=("relu", "gated_relu", "convolutional_relu", "vector_gated_relu"),
+    features=("cones", "coupled_cones", "nuclear_norms", "patches"),
     requires=("cvxpy",),
     options=None,
 )

@@ -12,6 +12,8 @@ and ``f(s_i) / s_i`` on what H has outside of the span of P or of Q.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy.linalg import LinAlgError
 
@@ -20,11 +22,11 @@ from ..programs.nuclear_norms import (
     masked_output,
     singular_triplets,
 )
+from ..programs.program import ConvexProgram
+from .algebra import conjugate_gradients
+from .newton_numbers import NUCLEAR
 
 __all__ = ["NuclearNormSystem", "SingularValueShrinkage"]
-
-#: Residual of conjugate gradients, relative to the gradient, and most products.
-_RESIDUAL, _PRODUCTS = 0.05, 400
 
 
 class SingularValuePoint:
@@ -40,10 +42,13 @@ class SingularValuePoint:
         The nuclear norms of the images.
     """
 
+    #: What a Newton step there is for, set by who takes it.
+    gradient: np.ndarray
+
     #: What is added to W before the shrinkage: nothing.
     shift = 0.0
 
-    def __init__(self, program, W, threshold):
+    def __init__(self, program: ConvexProgram, W: np.ndarray, threshold: float) -> None:
         self.program = program
         self.groups, self._left, values, self._right = singular_triplets(W, threshold)
         kept = np.maximum(values - threshold, 0)
@@ -54,30 +59,30 @@ class SingularValuePoint:
         self._mask = program.mask[:, self.groups]
 
     @property
-    def mask(self):
+    def mask(self) -> np.ndarray:
         """Patterns of the groups in use, of shape (n, k)."""
         return self._mask
 
-    def output(self):
+    def output(self) -> np.ndarray:
         """Return the network's output at the point."""
         return masked_output(self.program.X, self._mask, self.U)
 
-    def full(self):
+    def full(self) -> np.ndarray:
         """Return the point with all its groups."""
         U = np.zeros(self.program.shape)
         U[:, self.groups] = self.U
         return U
 
-    def distances(self, centre):
+    def distances(self, centre: np.ndarray) -> np.ndarray:
         """Return the norm of the move from another point, group by group."""
         moved = self.full() - centre
         return np.sqrt(np.einsum("ikj,ikj->k", moved, moved))
 
-    def multipliers(self):
+    def multipliers(self) -> None:
         """Return None: there are no cones."""
         return None
 
-    def derivative(self):
+    def derivative(self) -> Callable[[np.ndarray], np.ndarray]:
         """Return the derivative of the proximal map, as a function of (k, d, q)."""
         left, right, values, kept = self._left, self._right, self._values, self._kept
         above = (kept > 0).astype(float)
@@ -114,10 +119,10 @@ class SingularValuePoint:
 class SingularValueShrinkage:
     """The proximal map of the nuclear norms of a program."""
 
-    def __init__(self, program):
+    def __init__(self, program: ConvexProgram) -> None:
         self.program = program
 
-    def __call__(self, W, sigma):
+    def __call__(self, W: np.ndarray, sigma: float) -> SingularValuePoint:
         """Return the image of W with sigma times the penalty."""
         return SingularValuePoint(self.program, W, sigma * self.program.beta)
 
@@ -134,7 +139,7 @@ class NuclearNormSystem:
         Program of the cells.
     """
 
-    def __init__(self, program):
+    def __init__(self, program: ConvexProgram) -> None:
         root = np.sqrt(program.loss.weights)
         self.root = root if root.ndim == 2 else root[:, None]
         # The largest weights bound the eigenvalues of X'X.
@@ -144,7 +149,7 @@ class NuclearNormSystem:
         if program.loss.intercept:
             self.constant = self.root / np.linalg.norm(self.root, axis=0)
 
-    def solve(self, point, sigma):
+    def solve(self, point: SingularValuePoint, sigma: float) -> np.ndarray:
         """Return the Newton step at a proximal point, of shape (n, q).
 
         It is approximate, and a direction of descent after any number of products.
@@ -164,24 +169,8 @@ class NuclearNormSystem:
                 product -= self.constant * np.sum(self.constant * product, axis=0)
             return v + product
 
-        return _conjugate_gradients(times, -gradient)
-
-
-def _conjugate_gradients(times, right):
-    """Return an approximate solution of ``times(step) = right``."""
-    step, residual, direction = np.zeros_like(right), right, right
-    square = np.vdot(right, right)
-    goal = _RESIDUAL**2 * square
-    for _ in range(_PRODUCTS):
-        if square <= goal:
-            break
-        product = times(direction)
-        curvature = np.vdot(direction, product)
-        if not curvature > 0:  # rounding has won
-            break
-        length = square / curvature
-        step = step + length * direction
-        residual = residual - length * product
-        square, previous = np.vdot(residual, residual), square
-        direction = residual + (square / previous) * direction
-    return step if step.any() else right
+        return conjugate_gradients(
+            *(times, -gradient),
+            residual=NUCLEAR.residual,
+            max_products=NUCLEAR.n_products,
+        )[0]

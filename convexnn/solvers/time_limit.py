@@ -8,6 +8,7 @@ function between the two has to hand a clock on.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -20,7 +21,7 @@ _DEADLINE = ContextVar("deadline", default=float("inf"))
 
 
 @contextmanager
-def time_limit(seconds):
+def time_limit(seconds: float | None) -> Iterator[None]:
     """Let loops in this block end after so many seconds of wall time.
 
     Parameters
@@ -47,11 +48,11 @@ def time_limit(seconds):
         _DEADLINE.reset(token)
 
 
-def seconds_left():
+def seconds_left() -> float:
     """Return the seconds until the limit, infinity without one; never negative."""
     return max(_DEADLINE.get() - time.monotonic(), 0.0)
 
 
-def is_out_of_time():
+def is_out_of_time() -> bool:
     """Return whether the limit has been reached."""
     return time.monotonic() >= _DEADLINE.get()

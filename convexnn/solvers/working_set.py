@@ -7,9 +7,13 @@ most doubles per round.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 import numpy as np
 
-from ..programs.certificate import ProjectionCache, certify, price_groups
+from ..programs.certificate import Certificate, ProjectionCache, certify, price_groups
+from ..programs.program import ConvexProgram
+from .solution import Solution
 
 __all__ = ["iterate_working_sets"]
 
@@ -17,7 +21,13 @@ __all__ = ["iterate_working_sets"]
 _LEAST = 64
 
 
-def iterate_working_sets(program, solve, *, tol, start):
+def iterate_working_sets(
+    program: ConvexProgram,
+    solve: Callable[[ConvexProgram, float, np.ndarray], Solution],
+    *,
+    tol: float,
+    start: np.ndarray | None,
+) -> Iterator[tuple[np.ndarray, Certificate, Solution]]:
     """Yield certified points of a program until no group violates its bound.
 
     Parameters
@@ -46,8 +56,10 @@ def iterate_working_sets(program, solve, *, tol, start):
         U[:, working] = solution.U
         multipliers = None
         if solution.multipliers is not None:
-            multipliers = np.zeros((len(program.X), program.n_groups))
-            multipliers[:, working] = solution.multipliers
+            multipliers = []
+            for each in solution.multipliers:
+                multipliers.append(np.zeros((len(program.X), program.n_groups)))
+                multipliers[-1][:, working] = each
         U, certificate, prices = certify(
             program, U, wanted=len(working), multipliers=multipliers, cache=cache
         )

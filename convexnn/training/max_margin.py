@@ -15,8 +15,10 @@ beta tends to 0, for any labels that networks over the cells separate.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..architectures import ARCHITECTURES
 from ..checks import check_gates, check_samples
@@ -24,6 +26,7 @@ from ..data.samples import Samples, power_of_two
 from ..networks.network import ReLUNetwork
 from ..programs.cells import enumerate_cells, given_cells
 from ..programs.certificate import Certificate, feasible_point, price_groups
+from ..programs.losses import Loss
 from ..programs.program import ConvexProgram
 
 __all__ = ["MaxMargin", "max_margin_network"]
@@ -58,13 +61,15 @@ class MaxMargin:
     multipliers: np.ndarray
 
     @property
-    def margin(self):
+    def margin(self) -> float:
         """Smallest ``y_i f(x_i)`` of the network when its norms sum to 1."""
         return 1 / self.certificate.primal
 
 
 class _Balance:
     """Labels, with the intercept that gives both classes the same smallest margin."""
+
+    is_vector = False
 
     def __init__(self, y, *, intercept):
         self.y, self.intercept = y, intercept
@@ -80,7 +85,9 @@ class _Balance:
         return self.y * (z + self.offset(z))
 
 
-def max_margin_network(X, y, cells="all", *, fit_intercept=True):
+def max_margin_network(
+    X: ArrayLike, y: ArrayLike, cells: ArrayLike = "all", *, fit_intercept: bool = True
+) -> MaxMargin:
     r"""Separate labels by the ReLU network of least norm over given cells.
 
     Solves, by Clarabel through cvxpy,
@@ -143,15 +150,15 @@ def max_margin_network(X, y, cells="all", *, fit_intercept=True):
     samples = _samples(X, y, fit_intercept)
     program = ConvexProgram(
         samples.X,
-        _Balance(samples.y, intercept=fit_intercept),
+        cast(Loss, _Balance(samples.y, intercept=fit_intercept)),
         1.0,
         _listed(samples, cells),
         has_cones=True,
     )
     # cvxpy takes a second to load.
-    from ..solvers.max_margin_cvxpy import solve
+    from ..solvers.cvxpy import maximise_margin
 
-    solution, shares = solve(program)
+    solution, shares = maximise_margin(program)
     U = _exact(program, solution.U)
     multipliers = _dual_point(program, shares, solution.multipliers)
     certificate = Certificate(

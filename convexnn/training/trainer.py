@@ -6,31 +6,42 @@ the estimators, the path and the cross-validation all go it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
+from typing import Any
 
 import numpy as np
 from sklearn.utils import check_random_state
 from threadpoolctl import ThreadpoolController
 
-from ..architectures import ARCHITECTURES, SEVERAL_OUTPUTS
-from ..architectures.gated_relu import OpenGates
-from ..architectures.recovery import program_directions
-from ..checks import check_gates, check_objective, check_penalty
-from ..data.samples import Samples, without_last_digits
-from ..networks.network import ReLUNetwork
-from ..programs.cells import enumerate_cells, given_cells, sample_cells
+from ..architectures import ARCHITECTURES, Architecture
+from ..checks import (
+    check_block_gates,
+    check_gates,
+    check_objective,
+    check_penalty,
+)
+from ..data.samples import Samples, beyond_rounding, without_last_digits
+from ..networks.network import Network
 from ..programs.certificate import Certificate, price_groups
 from ..programs.losses import LOSSES
-from ..programs.program import heads_of, lengths_of, pool
+from ..programs.program import lengths_of, pool
 from ..programs.row_space import row_space
-from ..search.rough_path import N_UNITS, RoughPath
-from ..solvers import Backend, solve_program
-from ..solvers.driver import cap_width
+from ..search.active_set import Known
+from ..search.capping import capped
+from ..search.rough_path import RoughPath, RoughUnits
+from ..search.schedule import schedule_of
+from ..solvers import Backend, select_backend, solve_program
+from ..solvers.driver import cap_width, n_used
 from ..solvers.history import History
-from ..solvers.registry import select_for_several_outputs
 
 __all__ = ["RoughNetwork", "Trained", "Trainer"]
+
+
+#: Largest relative gap that solvers of programs with coupled cones leave, whatever the
+#: tolerance: the last digits cost few steps, and tell units of no use from small ones.
+_ACCURACY = 1e-7
 
 
 @cache
@@ -49,7 +60,7 @@ class Trained:
 
     Attributes
     ----------
-    network : ReLUNetwork
+    network : Network
         The network.
     certificate : Certificate
         Its objective, the dual bound, and what that holds over.
@@ -66,11 +77,11 @@ class Trained:
         Its name.
     gap : float
         Relative duality gap before any cut to `max_neurons`: what `tol` bounds.
-    known : object
+    known : Known or None
         What training with another penalty can begin with, None if there is nothing.
     """
 
-    network: ReLUNetwork
+    network: Network
     certificate: Certificate
     history: History
     beta_max: float
@@ -78,7 +89,7 @@ class Trained:
     status: str
     solver: str
     gap: float
-    known: object
+    known: Known | None
 
 
 @dataclass(frozen=True)
@@ -87,14 +98,14 @@ class RoughNetwork:
 
     Attributes
     ----------
-    network : ReLUNetwork
+    network : Network
         The network.
     objective : float
         Its objective, up to single precision; how far it is from the optimum is not
         known.
     """
 
-    network: ReLUNetwork
+    network: Network
     objective: float
 
 
@@ -111,7 +122,7 @@ class Trainer:
         From :func:`~convexnn.data.samples.collect_samples`.
     backend : Backend
         From :func:`~convexnn.solvers.select_backend`.
-    architecture : object, default=ReLU()
+    architecture : Architecture, default=ReLU()
         Of :mod:`convexnn.architectures`.
     cells, n_cells, tol, max_iter, max_neurons, solver_options, verbose
         Of :class:`~convexnn.ConvexReLURegressor`.
@@ -130,7 +141,7 @@ class Trainer:
     >>> from convexnn.solvers import select_backend
     >>> from convexnn.training.trainer import Trainer
     >>> samples = collect_samples(*load_diabetes(return_X_y=True))
-    >>> trainer = Trainer(samples, select_backend("fista", "relu"), n_cells=10)
+    >>> trainer = Trainer(samples, select_backend("fista", {"cones"}), n_cells=10)
     >>> trained = trainer.train(0.5 * trainer.beta_max())
     >>> trained.network.n_neurons > 0, trained.gap <= 1e-3
     (True, True)
@@ -138,28 +149,30 @@ class Trainer:
 
     samples: Samples
     backend: Backend
-    architecture: object = ARCHITECTURES["relu"]
+    architecture: Architecture = ARCHITECTURES["relu"]
     cells: str | np.ndarray = "auto"
     n_cells: int = 50
     tol: float = 1e-3
     max_iter: int = 20_000
     max_neurons: int | None = None
-    solver_options: dict | None = None
+    solver_options: dict[str, Any] | None = None
     verbose: int = 0
     random_state: int | np.random.RandomState = 0
     loss: str = "squared"
     epsilon: float | None = None
 
-    def train(self, beta, start=None, known=None):
+    def train(
+        self, beta: float, start: Network | None = None, known: Known | None = None
+    ) -> Trained:
         """Train a network.
 
         Parameters
         ----------
         beta : float
             Penalty, in the caller's units.
-        start : ReLUNetwork, default=None
+        start : Network, default=None
             Network of the same activation to start from.
-        known : object, default=None
+        known : Known, default=None
             From another :class:`Trained` of this trainer.
 
         Returns
@@ -179,18 +192,17 @@ class Trainer:
         known = self._at_zero[1] if known is None else known
         program, point, price, known = self._reach(scaled, start, known)
         gap = point.certificate.relative_gap
-        if self.max_neurons is not None:
-            point = cap_width(
-                program, point, self._backend, self.max_neurons, **self._settings
-            )
+        most = self.max_neurons
+        if most is not None and n_used(program, point.U) > most:
+            program, point = self._capped(program, point)
         scale = self.samples.objective_scale
         certificate = point.certificate.in_units(scale)
         check_objective(certificate.primal)
         return Trained(
-            network=self._form.recover(program, point.U, self.samples),
+            network=self.architecture.recover(program, point.U, self.samples),
             certificate=certificate,
             history=point.history.in_units(scale),
-            beta_max=price * self.samples.beta_scale,
+            beta_max=self._in_units(price),
             n_iter=point.n_iter,
             status=point.status,
             solver=self._backend.name,
@@ -198,14 +210,17 @@ class Trainer:
             known=known,
         )
 
-    def beta_max(self):
+    def beta_max(self) -> float:
         """Return the smallest beta for which the zero network is optimal.
 
-        With a search it is an estimate from below; 0 for constant targets.
+        With a search it is an estimate from below; 0 for targets that are constant up
+        to rounding.
         """
-        return self._at_zero[0] * self.samples.beta_scale
+        return self._in_units(self._at_zero[0])
 
-    def descend(self, betas, last=None):
+    def descend(
+        self, betas: Sequence[float] | np.ndarray, last: RoughUnits | None = None
+    ) -> tuple[list[RoughNetwork], RoughUnits | None]:
         """Descend along descending penalties, without pricing and without a polish.
 
         The networks tell which penalty predicts best, not where the optimum is: see
@@ -240,7 +255,7 @@ class Trainer:
                 rough = path.follow(self._scaled(beta))
                 units = rough.units
                 if self._space is not None:
-                    units = replace(units, hidden=self._space.basis @ units.hidden)
+                    units = self.architecture.turned(units, self._space.basis)
                 network = form.network(units, rough.offset, self.samples)
                 objective = rough.objective * self.samples.objective_scale
                 found.append(RoughNetwork(network, objective))
@@ -249,6 +264,10 @@ class Trainer:
     def _scaled(self, beta):
         """Return a penalty in the units of the samples, without its last digits."""
         return _rounded(check_penalty(beta, self.samples.beta_scale))
+
+    def _in_units(self, price):
+        """Return the penalty of a price of the zero network in the caller's units."""
+        return beyond_rounding(price * self.samples.beta_scale, self.samples)
 
     @cached_property
     def _at_zero(self):
@@ -265,28 +284,23 @@ class Trainer:
     def _descended(self):
         """The architecture of descents, and their number of units."""
         if self.architecture.has_cones:
-            return self._form, min(N_UNITS, 2 * len(self.samples.y))
+            most = schedule_of(self.architecture, self.tol).n_rough
+            return self.architecture, min(most, 2 * len(self.samples.y))
         n_outputs = np.prod(self.samples.y.shape[1:], dtype=int)
         repeats = min(n_outputs, self.samples.X.shape[1])
-        form = OpenGates(self._listed_cells, repeats)
-        return form, len(form)
-
-    @property
-    def _form(self):
-        """The architecture, in its form for as many outputs as there are."""
-        if self.samples.y.ndim == 1:
-            return self.architecture
-        return SEVERAL_OUTPUTS[self.architecture.name]
+        opened = self.architecture.opened(self._listed_cells, repeats)
+        return opened, opened.patterns.shape[1]
 
     @cached_property
     def _backend(self):
         """The backend, or for several outputs what it stands for there."""
-        if self.samples.y.ndim == 1:
+        if not self._loss.is_vector:
             return self.backend
-        return select_for_several_outputs(
-            self.backend,
-            self.architecture.name,
-            self._form.name,
+        return select_backend(
+            "auto" if self.backend.is_default else self.backend.name,
+            self.architecture.features_for(self.samples.y),
+            subject=f"{self.architecture.words} with several outputs (y with several "
+            "columns, or more than two classes)",
             by_gradients=self._loss.is_smooth and not self._loss.is_quadratic,
         )
 
@@ -307,12 +321,17 @@ class Trainer:
     def _listed_cells(self):
         X = self.samples.X
         if not isinstance(self.cells, str):
-            return given_cells(
-                X, check_gates(self.cells, X.shape[1], self.samples.has_bias)
-            )
+            has_bias = self.samples.has_bias
+            if self.architecture.degree > 1:
+                n_units = self.architecture.n_first
+                gates = check_block_gates(self.cells, X.shape[1], n_units, has_bias)
+            else:
+                gates = check_gates(self.cells, X.shape[1], has_bias)
+            return self.architecture.given(X, gates)
         if self.cells == "all":
-            return enumerate_cells(X)
-        return sample_cells(X, self.n_cells, check_random_state(self.random_state))
+            return self.architecture.enumerate(X)
+        random_state = check_random_state(self.random_state)
+        return self.architecture.sample(X, self.n_cells, random_state)
 
     @property
     def _settings(self):
@@ -325,26 +344,49 @@ class Trainer:
 
     def _reach(self, beta, start=None, known=None):
         """Return program, point, price of the zero network, and what is known."""
-        is_free = isinstance(self.cells, str) and self.cells == "auto"
-        reach = self._search if self._backend.search and is_free else self._solve
+        reach = self._search if self._is_search else self._solve
         with _linear_algebra_threads().limit(limits=1, user_api="blas"):
             return reach(beta, start, known)
 
+    def _capped(self, program, point):
+        """Return the network of the largest units of a point, trained again."""
+        with _linear_algebra_threads().limit(limits=1, user_api="blas"):
+            if not self._is_search:
+                about = program, point, self._backend, self.max_neurons
+                return program, cap_width(*about, **self._settings)
+            about = self.architecture, program.X, program.loss, program.beta
+            units = self.architecture.units_at(program, point.U)
+            units = capped(*about, units, self.max_neurons, self.tol)
+            program, U = self.architecture.around(*about[1:], units)
+            certificate = replace(
+                point.certificate, primal=program.objective(U), is_capped=True
+            )
+            return program, replace(point, U=U, certificate=certificate)
+
+    @property
+    def _is_search(self):
+        """Whether the backend finds the cells itself."""
+        is_free = isinstance(self.cells, str) and self.cells == "auto"
+        return bool(self._backend.search and is_free)
+
     def _solve(self, beta, start, known):
         """Solve the program over the listed cells."""
-        if self._form.name == "vector_relu":
+        if self.architecture.has_cones and self._loss.is_vector:
             raise ValueError(
                 "y with several columns (targets, or more than two classes) needs "
-                "cells='auto' with activation='relu': within a cell its program is not "
-                f"convex. Got cells={self.cells!r}; given cells are for "
+                f"cells='auto' with {self.architecture.words}: within a cell its "
+                f"program is not convex. Got cells={self.cells!r}; given cells are for "
                 "activation='gated_relu'."
             )
-        program = self._form.program(
+        program = self.architecture.program(
             self.samples.X, self._loss, beta, self._listed_cells
         )
         if start is not None:
-            start = self._form.locate(program, start, self.samples)
-        point = solve_program(program, self._backend, start=start, **self._settings)
+            start = self.architecture.locate(program, start, self.samples)
+        settings = self._settings
+        if program.coupled:
+            settings["tol"] = min(self.tol, _ACCURACY)
+        point = solve_program(program, self._backend, start=start, **settings)
         at_zero = program.loss.dual_point(np.zeros_like(self.samples.y))
         price = price_groups(program, at_zero).largest
         program, U = program.factored(point.U)
@@ -354,14 +396,14 @@ class Trainer:
         """Train a network whose cells the backend finds itself."""
         space = self._space
         if start is not None:
-            directions = program_directions(start, self.samples)
-            directions = directions if space is None else space.basis.T @ directions
-            start = directions, heads_of(start.output)
+            start = self.architecture.units_in(start, self.samples)
+            if space is not None:
+                start = self.architecture.turned(start, space.basis.T)
         found = self._backend.load_search()(
             self._rows,
             self._loss,
             beta,
-            architecture=self._form,
+            architecture=self.architecture,
             start=start,
             known=known,
             random_state=check_random_state(self.random_state),

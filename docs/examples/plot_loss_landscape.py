@@ -24,8 +24,8 @@ y = np.maximum(np.abs(X[:, 0]) - np.abs(X[:, 1]), 0) - 0.5 * np.maximum(X[:, 1],
 # in the network, so that one unit of length is a change as large as the weights
 # themselves.
 
-search = ThreeLayerConvexRegressor(4, beta=0.1, random_state=0).fit(X, y)
-print(f"{search.n_subnetworks_} sub-networks, {search.certificate_}")
+search = ThreeLayerConvexRegressor(4, beta=0.1, tol=1e-3, random_state=0).fit(X, y)
+print(f"{search.n_neurons_} sub-networks, {search.certificate_}")
 
 display = LossLandscapeDisplay.from_estimator(
     search, X, y, random_state=0, title="around the network that was searched"
@@ -42,7 +42,7 @@ print(f"non-convex at {100 * display.nonconvex_share:.0f} % of the points")
 networks = {"searched": search}
 for seed in (1, 2):
     model = ThreeLayerConvexRegressor(
-        4, beta=0.1, cells="sampled", n_cells=10, random_state=seed
+        4, beta=0.1, cells="sampled", n_cells=10, tol=1e-3, random_state=seed
     )
     networks[f"sampled {seed}"] = model.fit(X, y)
 

@@ -52,7 +52,7 @@ from convexnn.solvers import select_backend
 from convexnn.training.trainer import Trainer
 
 samples = collect_samples(X, y, loss="log_loss")
-backend = select_backend("auto", "relu")
+backend = select_backend("auto", {"cones"})
 trainer = Trainer(samples, backend, loss="log_loss", cells=gates)
 betas = np.logspace(0, -3, 13)
 networks, start = [], None

@@ -44,7 +44,7 @@ print(f"error: {np.linalg.norm(model.filter_ - w):.1e}")
 # reaches furthest along a direction r. It is the one looked for if and only if r is in
 # the cone (14), and a Gaussian direction seldom is.
 
-from convexnn.filters.program import in_recovery_cone
+from convexnn.filters import in_recovery_cone
 
 X, y = draw(40, 10, w)
 hits = [in_recovery_cone(X, w, rng.standard_normal(10)) for _ in range(200)]

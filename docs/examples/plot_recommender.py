@@ -26,7 +26,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import RidgeCV
 
 from convexnn import CenteredGDDecoder
-from convexnn.decoding.encoder import encode
+from convexnn.decoding import encode
 from convexnn.plotting import DecodingDisplay
 
 # Descents that need too many iterations are part of the picture.

@@ -38,7 +38,7 @@ def shrink(U, threshold):
 register_backend(
     "proximal_gradient",
     solve,
-    expresses=("gated_relu",),
+    features=(),
     options=("check_every",),
     uses_working_set=True,
 )

@@ -7,7 +7,7 @@ from convexnn.architectures import ARCHITECTURES, ConvolutionalReLU
 from convexnn.data.datasets import make_relu_teacher
 from convexnn.data.patches import Patches, patch_grid
 from convexnn.data.samples import collect_samples
-from convexnn.programs.cells import sample_cells
+from convexnn.programs.cells import given_cells, sample_cells
 from convexnn.programs.certificate import feasible_point
 from convexnn.programs.losses import SquaredLoss
 from convexnn.solvers import select_backend
@@ -72,10 +72,10 @@ def test_atoms_are_the_units_on_the_ball():
     np.testing.assert_array_equal(
         ARCHITECTURES["relu"].atoms(X, directions), [[1.0, 0.0], [0.5, 1.0]]
     )
-    gates = np.array([[0.0, -1.0], [1.0, 0.0]])
+    gates = given_cells(X, np.array([[0.0, -1.0], [1.0, 0.0]]))
     np.testing.assert_array_equal(
-        ARCHITECTURES["gated_relu"].atoms(X, directions, gates),
-        [[0.0, 0.0], [0.5, 0.0]],
+        ARCHITECTURES["gated_relu"].opened(gates).atoms(X, directions[:, :1]),
+        [[0.0], [0.5]],
     )
 
 
@@ -88,7 +88,7 @@ def convolutional_trainers(fit_intercept):
     samples = collect_samples(X, y, fit_intercept=fit_intercept, grid=grid)
 
     def trainer(solver, **settings):
-        backend = select_backend(solver, "convolutional_relu")
+        backend = select_backend(solver, {"cones", "patches"})
         return Trainer(
             samples, backend, architecture=ConvolutionalReLU(grid), **settings
         )
@@ -129,7 +129,7 @@ def test_one_patch_is_a_two_layer_network():
     X, y = make_relu_teacher(30, 3, noise=0.3, random_state=0)
     grid = patch_grid(3)
     samples = collect_samples(X, y, grid=grid)
-    backend = select_backend("active_set", "relu")
+    backend = select_backend("active_set", {"cones"})
     plain = Trainer(collect_samples(X, y), backend).train(0.3)
     pooled = Trainer(samples, backend, architecture=ConvolutionalReLU(grid)).train(0.3)
     assert pooled.certificate == plain.certificate

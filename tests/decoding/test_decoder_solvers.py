@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from scipy.optimize import approx_fprime, lsq_linear
 
 from convexnn import CenteredGDDecoder
+from convexnn.decoding import DecodingProblem, Settings, decode, encode
 from convexnn.decoding.box_quadratic import (
     minimize_by_conjugate_gradients,
     minimize_by_pivoting,
 )
-from convexnn.decoding.decode import SOLVERS, Settings, choose_solver, decode
 from convexnn.decoding.descent import largest_curvature
-from convexnn.decoding.encoder import DecodingProblem, encode
+from convexnn.decoding.solvers import SOLVERS, choose_solver
 
 
 def problem_of(n=30, d=6, weighted=True, noise=1.0, seed=0, dtype=np.float64):

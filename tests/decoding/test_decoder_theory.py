@@ -6,9 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from convexnn.decoding.decode import Settings, decode
-from convexnn.decoding.encoder import DecodingProblem
-from convexnn.decoding.tail_quantities import tail_quantities
+from convexnn.decoding import DecodingProblem, Settings, decode, tail_quantities
 
 entries = st.floats(-5, 5, allow_subnormal=False).map(lambda v: round(v, 2))
 samples = arrays(

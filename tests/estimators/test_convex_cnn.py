@@ -11,16 +11,22 @@ from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from convexnn import ConvexCNNRegressor
-from convexnn.filters.program import in_recovery_cone
+from convexnn import ConvexCNNRegressor, ConvexCNNRegressorCV
+from convexnn.filters import in_recovery_cone
 
 
 @parametrize_with_checks(
     [
         ConvexCNNRegressor(),
-        ConvexCNNRegressor(refine=False, beta="limit", solver="highs"),
-        ConvexCNNRegressor(formulation="global", tol=0.1),
+        ConvexCNNRegressor(refine=False, linear_weight="limit", solver="highs"),
+        ConvexCNNRegressor(formulation="global", tol=0.1, beta_ratio=0.2),
         ConvexCNNRegressor(formulation="global", solver="newton", n_cells=5),
+        ConvexCNNRegressor(
+            formulation="global", loss="huber", tol=0.1, beta_ratio=0.2, n_cells=5
+        ),
+        ConvexCNNRegressorCV(
+            betas=2, beta_min_ratio=0.3, cv=2, cells="sampled", n_cells=3
+        ),
     ]
 )
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -103,7 +109,7 @@ def test_a_local_minimum_is_least_squares_on_its_active_sets():
 @pytest.mark.parametrize("beta", [0.01, "limit"])
 def test_the_relaxation_alone_recovers_with_enough_rows(beta):
     X, y, w = planted(150, 3, 6)
-    found = model(6, beta=beta, refine=False, tol=1e-8).fit(X, y)
+    found = model(6, linear_weight=beta, refine=False, accuracy=1e-8).fit(X, y)
     share = 1.0 if beta == "limit" else 1 + beta
     np.testing.assert_allclose(found.coef_, share * w, rtol=1e-5)
     blocks = X.reshape(150, 3, 6)
@@ -117,8 +123,8 @@ def test_the_relaxation_alone_recovers_with_enough_rows(beta):
 @pytest.mark.parametrize("beta", [0.01, "limit"])
 def test_a_refined_zero_residual_has_the_value_of_its_own_program(beta):
     X, y, _ = planted(150, 3, 6)
-    refined = model(6, beta=beta).fit(X, y)
-    relaxed = model(6, beta=beta, refine=False, tol=1e-9).fit(X, y)
+    refined = model(6, linear_weight=beta).fit(X, y)
+    relaxed = model(6, linear_weight=beta, refine=False, accuracy=1e-9).fit(X, y)
     np.testing.assert_allclose(refined.direction_, relaxed.direction_, rtol=1e-8)
     assert refined.relaxation_objective_ == pytest.approx(
         relaxed.relaxation_objective_, rel=1e-7
@@ -129,7 +135,7 @@ def test_a_refined_zero_residual_has_the_value_of_its_own_program(beta):
 def test_every_backend_leads_to_the_same_filter(solver):
     X, y, _ = planted(60, 2, 6, noise=0.1)
     beta = "limit" if solver == "highs" else 0.01
-    found = model(6, solver=solver, beta=beta, n_restarts=1).fit(X, y)
+    found = model(6, solver=solver, linear_weight=beta, n_restarts=1).fit(X, y)
     expected = model(6, n_restarts=1).fit(X, y)
     np.testing.assert_allclose(found.coef_, expected.coef_, rtol=1e-6)
 
@@ -138,18 +144,24 @@ def test_every_backend_leads_to_the_same_filter(solver):
 @pytest.mark.filterwarnings("ignore:The network is zero")
 def test_the_naive_relaxation_fails_whatever_the_data(solver):
     X, y, w = planted(200, 1, 5)
-    naive = model(beta=0, refine=False, solver=solver).fit(X, y)
+    naive = model(linear_weight=0, refine=False, solver=solver).fit(X, y)
     assert naive.relaxation_objective_ < 1e-8 * (y @ y)
     assert relative_error(naive, w) > 0.1
     assert not naive.recovered_
-    assert relative_error(clone(naive).set_params(beta=1e-3).fit(X, y), w) < 2e-3
+    assert (
+        relative_error(clone(naive).set_params(linear_weight=1e-3).fit(X, y), w) < 2e-3
+    )
 
 
 @pytest.mark.parametrize("direction", ["gaussian", "antithetic"])
 def test_random_directions_recover_where_one_is_in_the_cone(direction):
     X, y, w = planted(60, 1, 3)
     found = model(
-        direction=direction, beta="limit", refine=False, n_restarts=20, solver="highs"
+        direction=direction,
+        linear_weight="limit",
+        refine=False,
+        n_restarts=20,
+        solver="highs",
     ).fit(X, y)
     assert found.recovered_
     assert relative_error(found, w) < 1e-8
@@ -176,7 +188,7 @@ def test_antithetic_directions_come_in_pairs():
 
 def test_a_given_direction_is_used():
     X, y, w = planted(60, 2, 3)
-    found = model(3, direction=2 * w, refine=False, beta="limit").fit(X, y)
+    found = model(3, direction=2 * w, refine=False, linear_weight="limit").fit(X, y)
     np.testing.assert_allclose(found.direction_, 2 * w)
     assert found.relaxation_objective_ == pytest.approx(
         2 * w @ found.coef_, rel=1e-6
@@ -356,14 +368,78 @@ def test_frozen_filter():
 
 def test_a_fit_forgets_the_other_formulation():
     X, y = np.random.default_rng(0).standard_normal((30, 4)), np.arange(30.0)
+    settings = {"relaxation": {}, "global": {"beta": 1.0, "tol": 0.1}}
     fresh = {
-        name: ConvexCNNRegressor(
-            formulation=name, beta=1.0, tol=0.1, random_state=0
-        ).fit(X, y)
-        for name in ("relaxation", "global")
+        name: model(formulation=name, **own).fit(X, y) for name, own in settings.items()
     }
-    model = ConvexCNNRegressor(beta=1.0, tol=0.1, random_state=0)
+    again = model()
     for name in ("global", "relaxation", "global"):
-        model.set_params(formulation=name).fit(X, y)
-        assert set(vars(model)) == set(vars(fresh[name]))
-        np.testing.assert_array_equal(model.predict(X), fresh[name].predict(X))
+        again.set_params(beta=None, tol=1e-2)
+        again.set_params(formulation=name, **settings[name]).fit(X, y)
+        assert set(vars(again)) == set(vars(fresh[name]))
+        np.testing.assert_array_equal(again.predict(X), fresh[name].predict(X))
+
+
+def many_filters(**parameters):
+    settings = {"formulation": "global", "beta_ratio": 0.1, "tol": 1e-4}
+    return model(3, **settings | parameters)
+
+
+@pytest.mark.parametrize("kind", [{}, {"solver": "newton", "n_cells": 15}])
+def test_huber_of_large_epsilon_is_squares_and_of_small_bears_outliers(kind):
+    X, y, _ = planted(40, 2, 3, noise=0.2)
+    y = y - y.mean()
+    squares = many_filters(**kind).fit(X, y)
+    large = many_filters(loss="huber", epsilon=1e3, **kind).fit(X, y)
+    assert large.objective_ == pytest.approx(squares.objective_, rel=2e-4)
+    outlying = np.where(np.arange(40) == 7, y + 100, y)
+    small = many_filters(loss="huber", epsilon=0.5, beta=1.0, **kind).fit(X, outlying)
+    residual = np.abs(small.predict(X) - outlying)
+    losses = np.where(residual <= 0.5, residual**2 / 2, 0.5 * (residual - 0.25))
+    penalty = small.network_.penalty()
+    assert small.objective_ == pytest.approx(losses.sum() + 0.5 * penalty, rel=1e-9)
+    assert small.certificate_.relative_gap <= 1e-4
+    plain = many_filters(beta=1.0, **kind).fit(X, outlying)
+    kept = np.arange(40) != 7
+    errors = [np.median(np.abs(each.predict(X) - y)[kept]) for each in (small, plain)]
+    assert errors[0] < errors[1]
+
+
+@pytest.mark.parametrize("kind", [{}, {"solver": "newton", "n_cells": 15}])
+def test_filters_are_capped_and_warm_started(kind):
+    X, y, _ = planted(40, 2, 3, noise=0.2)
+    y = y - y.mean()
+    free = many_filters(**kind).fit(X, y)
+    assert free.n_filters_ > 1
+    capped = many_filters(max_neurons=1, **kind).fit(X, y)
+    assert capped.n_filters_ == len(capped.filters_) == 1
+    assert capped.certificate_.is_capped
+    assert capped.objective_ >= free.objective_ * (1 - 1e-4)
+    again = many_filters(warm_start=True, **kind).fit(X, y)
+    n_iter = again.n_iter_
+    again.fit(X, y)
+    assert again.n_iter_ <= n_iter
+    assert again.objective_ <= free.objective_ * (1 + 1e-4)
+
+
+def test_options_of_the_backend_are_handed_on():
+    X, y, _ = planted(40, 2, 3)
+    found = many_filters(solver_options={"n_starts": 32}).fit(X, y - y.mean())
+    assert found.certificate_.n_starts == 32
+    with pytest.raises(ValueError, match=r"solver_options.*'n_start'"):
+        many_filters(solver_options={"n_start": 32}).fit(X, y)
+
+
+@pytest.mark.parametrize("settings", [{}, {"formulation": "global", "tol": 0.1}])
+def test_the_network_is_the_estimator(settings):
+    X, y, _ = planted(40, 2, 3, noise=0.2)
+    found = model(3, **settings).fit(X, y)
+    network = found.network_
+    np.testing.assert_array_equal(network.predict(X), found.predict(X))
+    features = found.transform(X).reshape(40, 2, found.n_filters_)
+    np.testing.assert_allclose(
+        features.sum(axis=1) @ found.output_weights_ + found.intercept_,
+        found.predict(X),
+        rtol=1e-10,
+    )
+    assert features.reshape(40, -1).shape[1] == len(found.get_feature_names_out())

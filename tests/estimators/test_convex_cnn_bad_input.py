@@ -21,7 +21,9 @@ ONES = np.ones(24)
 
 
 def model(**parameters):
-    defaults = {"filter_shape": 2, "random_state": 0, "n_restarts": 5}
+    defaults = {"filter_shape": 2, "random_state": 0}
+    if parameters.get("formulation") != "global":
+        defaults["n_restarts"] = 5
     return ConvexCNNRegressor(**defaults | parameters)
 
 
@@ -71,10 +73,10 @@ def test_bad_data_is_refused(name):
     ("parameters", "match"),
     [
         ({"formulation": "convex"}, "'formulation'.*'relaxation'.* Got 'convex'"),
-        ({"beta": -1.0}, r"'beta'.*\[0.0, inf\).*'limit'.* Got -1.0"),
-        ({"beta": np.inf}, r"'beta'.*\[0.0, inf\).* Got inf"),
-        ({"beta": np.nan}, r"'beta'.*\[0.0, inf\).* Got nan"),
-        ({"beta": "zero"}, r"'beta'.*'limit'.* Got 'zero'"),
+        ({"linear_weight": -1.0}, r"'linear_weight'.*\[0.0, inf\).*Got -1.0"),
+        ({"linear_weight": np.inf}, r"'linear_weight'.*\[0.0, inf\).* Got inf"),
+        ({"linear_weight": np.nan}, r"'linear_weight'.*\[0.0, inf\).* Got nan"),
+        ({"linear_weight": "zero"}, r"'linear_weight'.*'limit'.* Got 'zero'"),
         ({"direction": "random"}, r"'direction'.*'gaussian'.* Got 'random'"),
         ({"direction": 3}, r"'direction'.* Got 3"),
         ({"direction": [1.0]}, r"direction .* 2 weights .*got shape \(1,\)"),
@@ -86,17 +88,10 @@ def test_bad_data_is_refused(name):
         ({"solver": 3}, "'solver'.*'str'. Got 3"),
         ({"solver": "simplex"}, "'simplex' is not a known .*'interior_point'"),
         ({"solver": "highs"}, "'highs' cannot express .*beta > 0.*'cvxpy'"),
-        ({"solver": "interior_point", "beta": 0}, "cannot express the naive"),
-        ({"tol": 0.0}, r"tol.*\(0, 1\) with formulation='relaxation', got 0.0"),
-        ({"tol": 1.0}, r"'tol'.*\[0.0, 1.0\).* Got 1.0"),
-        (
-            {"formulation": "global", "beta": "limit"},
-            r"beta.*\(0, inf\) with formulation='global', got 'limit'",
-        ),
-        (
-            {"formulation": "global", "beta": 0},
-            r"beta.*\(0, inf\) with formulation='global', got 0",
-        ),
+        ({"solver": "interior_point", "linear_weight": 0}, "cannot express the naive"),
+        ({"accuracy": 0.0}, r"'accuracy'.*\(0.0, 1.0\).* Got 0.0"),
+        ({"formulation": "global", "beta": "limit"}, r"'beta'.*\(0.0, inf\).*limit"),
+        ({"formulation": "global", "beta": 0}, r"'beta'.*\(0.0, inf\).* Got 0"),
         (
             {"formulation": "global", "solver": "highs"},
             r"highs.*Allowed.*'auto', 'active_set', 'newton', 'cvxpy'",
@@ -129,6 +124,50 @@ def test_bad_parameters_are_refused_with_what_is_allowed(parameters, match):
     with pytest.raises(ValueError, match=match):
         estimator.fit(X, Y)
     assert vars(estimator) == before
+
+
+GIVEN = np.array([1.0, -1.0])
+OF_ONE_FORMULATION = {
+    "relaxation": {
+        "linear_weight": "limit",
+        "direction": GIVEN,
+        "n_restarts": 5,
+        "refine": False,
+        "accuracy": 1e-3,
+        "n_jobs": 2,
+    },
+    "global": {
+        "beta": 0.5,
+        "beta_ratio": 0.1,
+        "loss": "huber",
+        "epsilon": 2.0,
+        "cells": GIVEN[:, None],
+        "n_cells": 10,
+        "fit_intercept": False,
+        "tol": 1e-3,
+        "max_neurons": 3,
+        "warm_start": True,
+        "solver_options": {"n_starts": 8},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("formulation", "name"),
+    [(key, name) for key, names in OF_ONE_FORMULATION.items() for name in names],
+)
+def test_parameters_of_the_other_formulation_are_refused(formulation, name):
+    value = OF_ONE_FORMULATION[formulation][name]
+    (other,) = set(OF_ONE_FORMULATION) - {formulation}
+    estimator = ConvexCNNRegressor(
+        filter_shape=2, formulation=other, random_state=0, **{name: value}
+    )
+    match = (
+        rf"(?s){name}=.* is used by formulation='{formulation}' only, got "
+        rf"formulation='{other}'. Leave {name}="
+    )
+    with pytest.raises(ValueError, match=match):
+        estimator.fit(X, Y)
 
 
 def test_predict_and_transform_need_a_fit_and_the_same_columns():
@@ -166,7 +205,9 @@ GOOD_DATA = {
 }
 
 
-@pytest.mark.parametrize("parameters", [{}, {"refine": False}, {"beta": "limit"}])
+@pytest.mark.parametrize(
+    "parameters", [{}, {"refine": False}, {"linear_weight": "limit"}]
+)
 @pytest.mark.parametrize("name", GOOD_DATA)
 def test_unusual_data_is_fitted_without_a_warning(name, parameters):
     inputs, targets = GOOD_DATA[name]
@@ -209,7 +250,7 @@ def test_zero_patches_among_others_do_no_harm():
     inputs[:, :2] = 0
     inputs[3] = 0
     targets = np.maximum(inputs.reshape(24, 3, 2) @ [1.0, -2.0], 0).sum(axis=1)
-    for parameters in ({}, {"refine": False, "beta": "limit"}):
+    for parameters in ({}, {"refine": False, "linear_weight": "limit"}):
         fitted = model(**parameters).fit(inputs, targets)
         np.testing.assert_allclose(fitted.coef_, [1.0, -2.0], rtol=1e-4)
 
@@ -233,13 +274,13 @@ def test_directions_without_a_solution_are_refused_with_a_remedy():
 
 def test_missed_accuracy_of_the_relaxation_warns_with_the_value_reached():
     estimator = model(refine=False, solver="osqp", max_iter=3)
-    match = r"relative error .* is above tol=1e-06. Increase max_iter"
+    match = r"relative error .* is above accuracy=1e-06. Increase max_iter"
     with pytest.warns(ConvergenceWarning, match=match):
         estimator.fit(X, NOISY)
 
 
 def test_refinements_that_run_out_of_steps_warn():
-    match = "refinement ended at max_iter=1 with a relative residual of"
+    match = "refinement ended at max_iter=1, where the relative residual is"
     with pytest.warns(ConvergenceWarning, match=match):
         model(max_iter=1).fit(X, NOISY)
 

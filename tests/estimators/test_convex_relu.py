@@ -166,7 +166,7 @@ def test_given_gates_include_the_bias_row(teacher):
 def test_missed_tolerance_warns_with_the_value_reached(teacher):
     X, y = teacher
     model = ConvexReLURegressor(beta=0.01, solver="fista", max_iter=3, random_state=0)
-    with pytest.warns(ConvergenceWarning, match=r"gap .* above tol=0\.01 after 3 it"):
+    with pytest.warns(ConvergenceWarning, match=r"gap .* above tol=0\.01, after 3 it"):
         model.fit(X, y)
     assert model.certificate_.relative_gap > model.tol
     assert model.n_iter_ == 3

@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
 from convexnn import CenteredGDDecoder
-from convexnn.decoding.tail_quantities import tail_quantities
+from convexnn.decoding import tail_quantities
 
 NEWTONS = ("newton", "newton_cg")
 SOLVERS = (*NEWTONS, "centered_gd", "nesterov")

@@ -6,7 +6,7 @@ from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
 
 from convexnn import CenteredGDDecoder
-from convexnn.decoding import decode as decoding
+from convexnn.decoding.progress import Progress
 
 SOLVERS = ("newton", "newton_cg", "centered_gd", "nesterov")
 every_solver = pytest.mark.parametrize("solver", SOLVERS)
@@ -276,14 +276,14 @@ def test_an_interrupted_fit_leaves_no_trace(monkeypatch, solver, is_fitted):
     if is_fitted:
         estimator.fit(X, Y)
     before = dict(vars(estimator))
-    record = decoding.Progress.record
+    record = Progress.record
 
     def interrupt(self, w, loss):
         record(self, w, loss)
         if self.n_iter == 1:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(decoding.Progress, "record", interrupt)
+    monkeypatch.setattr(Progress, "record", interrupt)
     with pytest.raises(KeyboardInterrupt):
         estimator.fit(X[:, :3], Y)
     assert vars(estimator).keys() == before.keys()

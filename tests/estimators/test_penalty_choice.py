@@ -15,8 +15,7 @@ from convexnn import (
     ConvexReLURegressorCV,
     relu_path,
 )
-from convexnn.architectures import ARCHITECTURES
-from convexnn.architectures.gated_relu import OpenGates
+from convexnn.architectures import ARCHITECTURES, GatedReLU, Units
 from convexnn.data.datasets import make_relu_teacher
 from convexnn.data.samples import collect_samples
 from convexnn.programs.cells import sample_cells
@@ -36,7 +35,7 @@ def teacher():
 def trainer_of(X, y, *, loss="squared", activation="relu"):
     return Trainer(
         collect_samples(X, y, loss=loss),
-        select_backend("auto", activation),
+        select_backend("auto", ARCHITECTURES[activation].features),
         architecture=ARCHITECTURES[activation],
         loss=loss,
         epsilon=1.35,
@@ -86,17 +85,11 @@ def test_gradients_with_free_intercepts(loss):
     X = rng.standard_normal((30, 3)) * [1.0, 300.0, 1.0]
     y = np.where(X[:, 0] > 0, 1.0, -1.0)
     y = np.eye(3)[rng.integers(0, 3, 30)] if loss == "multinomial" else y
-    shape = (5, *y.shape[1:])
     weights = rng.uniform(0.5, 2, 30)
-    objective = Objective(
-        ARCHITECTURES["relu"] if y.ndim == 1 else trainer_of(X, y, loss=loss)._form,
-        X,
-        LOSSES[loss](y, weights, intercept=True),
-        0.3,
-        shape,
-        is_exact=True,
-    )
-    flat = objective.join(rng.standard_normal((3, 5)), rng.standard_normal(shape))
+    units = Units(rng.standard_normal((3, 5)), rng.standard_normal((5, *y.shape[1:])))
+    loss = LOSSES[loss](y, weights, intercept=True)
+    objective = Objective(ARCHITECTURES["relu"], X, loss, 0.3, units, is_exact=True)
+    flat = objective.start
     flat = np.append(flat, rng.standard_normal(y.shape[1:]))
     _, gradient = objective.at_intercepts(flat)
     steps = 1e-6 * np.eye(len(flat))
@@ -112,9 +105,9 @@ def test_open_gates_are_the_gated_network(teacher):
     X, y = teacher
     samples = collect_samples(X, y)
     cells = sample_cells(samples.X, 6, np.random.RandomState(0))
-    gates, rng = OpenGates(cells), np.random.default_rng(0)
-    hidden = rng.standard_normal((samples.X.shape[1], len(gates)))
-    output = rng.standard_normal(len(gates))
+    gates, rng = GatedReLU(cells), np.random.default_rng(0)
+    hidden = rng.standard_normal((samples.X.shape[1], len(cells)))
+    output = rng.standard_normal(len(cells))
     z, pull = gates.linearise(samples.X, hidden, output, 0.0)
     np.testing.assert_allclose(z, gates.atoms(samples.X, hidden) @ output)
     v, step = rng.standard_normal(len(z)), rng.standard_normal(hidden.shape)

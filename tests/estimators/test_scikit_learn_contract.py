@@ -9,6 +9,10 @@ from convexnn import (
     ConvexReLUClassifierCV,
     ConvexReLURegressor,
     ConvexReLURegressorCV,
+    ThreeLayerConvexClassifier,
+    ThreeLayerConvexClassifierCV,
+    ThreeLayerConvexRegressor,
+    ThreeLayerConvexRegressorCV,
 )
 
 #: Large penalties and loose tolerances: networks of few units in few rounds.
@@ -16,6 +20,8 @@ LOOSE = {"tol": 0.1, "beta_ratio": 0.1}
 SEARCH = {"solver_options": {"n_starts": 16}}
 GIVEN = {"cells": "sampled", "n_cells": 5}
 CHOICE = {"betas": 2, "beta_min_ratio": 0.1, "cv": 2, "tol": 0.1}
+#: One round of the search of three layers.
+BRIEF = {"n_units": 1, "max_iter": 1, "solver_options": {"n_starts": 16, "width": 4}}
 
 REGRESSORS = [
     ConvexReLURegressor(**LOOSE, **SEARCH),
@@ -27,6 +33,9 @@ REGRESSORS = [
         **CHOICE, **GIVEN, solver="interior_point", fold_training="certified"
     ),
     ConvexReLURegressorCV(**CHOICE, activation="gated_relu", n_cells=5),
+    ThreeLayerConvexRegressor(**LOOSE | {"tol": 0.9}, **BRIEF),
+    ThreeLayerConvexRegressor(2, **LOOSE, **GIVEN),
+    ThreeLayerConvexRegressorCV(n_units=2, **CHOICE, **GIVEN),
 ]
 CLASSIFIERS = [
     ConvexReLUClassifier(**LOOSE | {"beta_ratio": 0.3}, **SEARCH),
@@ -41,6 +50,8 @@ CLASSIFIERS = [
         loss="squared_hinge",
         fold_training="certified",
     ),
+    ThreeLayerConvexClassifier(2, **LOOSE, **GIVEN | {"n_cells": 4}),
+    ThreeLayerConvexClassifierCV(n_units=2, **CHOICE, **GIVEN),
 ]
 DECODERS = [
     CenteredGDDecoder(),

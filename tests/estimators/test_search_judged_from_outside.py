@@ -17,10 +17,9 @@ from sklearn.model_selection import GridSearchCV
 from threadpoolctl import threadpool_limits
 
 from convexnn import ConvexReLURegressor
-from convexnn.architectures import ReLU
+from convexnn.architectures import ReLU, Units
 from convexnn.architectures.bounds import relu_price_bound
 from convexnn.programs.losses import SquaredLoss
-from convexnn.search.descent import Units
 
 TOL = 1e-3
 PROPERTY = settings(deadline=None, max_examples=30, derandomize=True)
@@ -239,10 +238,10 @@ def test_merging_keeps_outputs_and_never_raises_the_objective(drawn, seed, beta)
     X, units = drawn
     y = np.random.default_rng(seed).standard_normal(len(X))
     loss = SquaredLoss(y, np.ones(len(X)), intercept=True)
-    merged = units.merged(X)
-    before = units.value(ReLU(), X, loss, beta)
-    assert merged.value(ReLU(), X, loss, beta) <= before * (1 + 1e-10)
-    size = np.linalg.norm(units.groups, axis=0).max() * np.linalg.norm(X)
+    merged = ReLU().merged(X, units)
+    before = ReLU().value(X, loss, beta, units)
+    assert ReLU().value(X, loss, beta, merged) <= before * (1 + 1e-10)
+    size = ReLU().norms(units).max() * np.linalg.norm(X)
     np.testing.assert_allclose(
         np.maximum(X @ merged.hidden, 0) @ merged.output,
         np.maximum(X @ units.hidden, 0) @ units.output,
@@ -257,7 +256,8 @@ def test_merging_keeps_outputs_and_never_raises_the_objective(drawn, seed, beta)
 
 def test_merging_keeps_a_unit_beside_one_without_output():
     X = np.ones((3, 1))
-    merged = Units(np.array([[1.0, 2.0]]), np.array([0.0, -1.0])).merged(X)
+    units = Units(np.array([[1.0, 2.0]]), np.array([0.0, -1.0]))
+    merged = ReLU().merged(X, units)
     outputs = np.maximum(X @ merged.hidden, 0) @ merged.output
     np.testing.assert_allclose(outputs, -2.0)
 

@@ -21,8 +21,8 @@ from convexnn import (
     ThreeLayerConvexClassifier,
     ThreeLayerConvexRegressor,
     checks,
+    relu_path,
 )
-from convexnn.training.path import relu_path
 
 rng = np.random.default_rng(0)
 X = rng.standard_normal((30, 4)) * (rng.uniform(size=(30, 4)) < 0.6)

@@ -1,16 +1,17 @@
-"""ThreeLayerConvexRegressor: contract, theorems, invariances, bad input, certify."""
+"""ThreeLayerConvexRegressor: theorems, invariances, outputs, bad input, certify."""
 
 import io
 import pickle
-import warnings
 from contextlib import redirect_stdout
 from functools import partial
 
 import numpy as np
 import pytest
-from sklearn.base import clone, is_classifier
-from sklearn.exceptions import ConvergenceWarning, EfficiencyWarning
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.base import is_classifier
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from convexnn import (
     ConvexCNNRegressor,
@@ -20,24 +21,11 @@ from convexnn import (
     ThreeLayerConvexRegressor,
     certify,
 )
-from convexnn.search import three_layer_search
+from convexnn.search import active_set
 
 rng = np.random.default_rng(0)
 X, Y = rng.standard_normal((14, 2)), rng.standard_normal(14)
 ONES = np.ones(14)
-
-CHECKED = [
-    ThreeLayerConvexRegressor(n_units=1, beta_ratio=0.1, max_iter=1, tol=0.9),
-    ThreeLayerConvexRegressor(n_units=2, cells="sampled", n_cells=5, tol=0.1),
-]
-
-
-@parametrize_with_checks([clone(each).set_params(random_state=0) for each in CHECKED])
-def test_contract(estimator, check):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        warnings.simplefilter("ignore", EfficiencyWarning)
-        check(estimator)
 
 
 def model(**parameters):
@@ -56,13 +44,12 @@ def with_entry(array, value):
 def test_recovered_network_has_the_objective_of_the_program(cells, fit_intercept):
     weights = rng.uniform(0.5, 2, 14)
     fitted = model(cells=cells, fit_intercept=fit_intercept).fit(X, Y, weights)
-    assert fitted.objective_ == pytest.approx(fitted.convex_objective_, rel=1e-6)
-    assert fitted.certificate_.primal == pytest.approx(fitted.objective_, rel=1e-6)
+    assert fitted.certificate_.primal == fitted.objective_
     assert fitted.certificate_.relative_gap <= fitted.tol
     squares = 0.0
     output = np.full(14, float(fitted.intercept_))
     inputs = np.column_stack([X, ONES]) if fit_intercept else X
-    assert fitted.n_subnetworks_ == len(fitted.subnetworks_) > 0
+    assert fitted.n_neurons_ == len(fitted.subnetworks_) > 0
     for W1, w2, w3 in fitted.subnetworks_:
         assert W1.shape == (2 + fit_intercept, 2)
         assert w2.shape == (2,)
@@ -106,11 +93,11 @@ def test_search_is_no_worse_than_sampled_blocks():
 def test_zero_network_from_beta_max_on(cells):
     beta_max = model(cells=cells).fit(X, Y).beta_max_
     fitted = model(cells=cells, beta=1.01 * beta_max, tol=1e-6).fit(X, Y)
-    assert fitted.n_subnetworks_ == 0
+    assert fitted.n_neurons_ == 0
     np.testing.assert_allclose(fitted.predict(X), Y.mean())
     assert fitted.objective_ == pytest.approx(0.5 * np.sum((Y - Y.mean()) ** 2))
     if cells == "auto":
-        assert model(beta=0.9 * beta_max).fit(X, Y).n_subnetworks_ > 0
+        assert model(beta=0.9 * beta_max).fit(X, Y).n_neurons_ > 0
 
 
 @pytest.mark.parametrize("cells", ["auto", "sampled"])
@@ -137,10 +124,11 @@ def test_scaling_of_the_data_scales_the_problem():
 
 def test_limited_number_of_subnetworks():
     for cells in ("auto", "sampled"):
-        fitted = model(beta=0.2, cells=cells, max_subnetworks=2).fit(X, Y)
-        assert fitted.n_subnetworks_ == 2
+        fitted = model(beta=0.2, cells=cells, max_neurons=2).fit(X, Y)
+        assert fitted.n_neurons_ == 2
         assert fitted.certificate_.is_capped
-        assert fitted.objective_ == pytest.approx(fitted.convex_objective_, rel=1e-6)
+        objective = fitted.network_.objective(X, Y, 0.2)
+        assert fitted.objective_ == pytest.approx(objective, rel=1e-6)
 
 
 def test_float32_is_kept():
@@ -158,6 +146,108 @@ def test_warm_start_is_no_worse_and_skips_other_shapes():
     assert fitted.fit(X[:, :1], Y).subnetworks_[0][0].shape == (2, 2)
 
 
+TARGETS = np.column_stack([Y, np.abs(X[:, 0]) - X[:, 1]])
+
+
+@pytest.mark.parametrize("loss", ["squared", "huber"])
+def test_several_targets_are_outputs_of_one_network(loss):
+    weights = rng.uniform(0.5, 2, 14)
+    fitted = model(loss=loss, epsilon=0.5, tol=0.05).fit(X, TARGETS, weights)
+    outputs = fitted.predict(X)
+    assert outputs.shape == TARGETS.shape
+    assert fitted.intercept_.shape == (2,)
+    assert {w3.shape for _, _, w3 in fitted.subnetworks_} == {(2,)}
+    assert fitted.certificate_.relative_gap <= 0.05
+    assert fitted.certificate_.is_estimate
+    if loss == "squared":
+        value = fitted.network_.objective(X, TARGETS, 0.3, weights)
+    else:
+        sizes = np.abs(outputs - TARGETS)
+        far = np.maximum(sizes - 0.5, 0)
+        value = weights @ (sizes**2 - far**2).sum(axis=1) / 2
+        value += 0.15 * fitted.network_.penalty()
+        assert far.any()
+    assert fitted.objective_ == pytest.approx(value, rel=1e-9)
+
+
+def test_rotated_targets_have_the_same_objective():
+    turn = np.array([[0.8, -0.6], [0.6, 0.8]])
+    first = model(tol=1e-3).fit(X, TARGETS)
+    turned = model(tol=1e-3).fit(X, TARGETS @ turn)
+    assert turned.objective_ == pytest.approx(first.objective_, rel=1e-3)
+    np.testing.assert_allclose(
+        turned.network_.objective(X, TARGETS @ turn, 0.3), turned.objective_
+    )
+
+
+def test_opposite_targets_are_one_target():
+    one = model(beta=0.5, tol=1e-3).fit(X, Y)
+    both = model(beta=0.5 * np.sqrt(2), tol=1e-3)
+    both.fit(X, np.column_stack([Y, -Y]))
+    assert both.objective_ == pytest.approx(2 * one.objective_, rel=1e-3)
+
+
+def test_huber_is_squared_within_epsilon_and_bounds_the_pull_of_outliers():
+    squared = model(tol=1e-3).fit(X, Y)
+    wide = model(tol=1e-3, loss="huber", epsilon=1e6).fit(X, Y)
+    assert wide.beta_max_ == pytest.approx(squared.beta_max_)
+    assert wide.objective_ == pytest.approx(squared.objective_, rel=1e-3)
+    far = with_entry(Y, 100.0)
+    few, more = (
+        model(loss="huber", epsilon=0.1, tol=0.05).fit(X, far * factor)
+        for factor in (1, np.where(far == 100, 10, 1))
+    )
+    np.testing.assert_allclose(few.predict(X), more.predict(X), atol=0.05)
+
+
+def test_given_blocks_are_of_one_target():
+    with pytest.raises(ValueError, match=r"should be a 1d array.*\(14, 2\)"):
+        model(cells="sampled").fit(X, TARGETS)
+
+
+def test_warm_start_needs_the_same_outputs():
+    fitted = model(warm_start=True, tol=0.05).fit(X, TARGETS)
+    before = fitted.objective_
+    assert fitted.fit(X, TARGETS).objective_ <= before * (1 + 1e-9)
+    fitted.fit(X, Y)
+    cold = model(tol=0.05).fit(X, Y)
+    np.testing.assert_array_equal(fitted.predict(X), cold.predict(X))
+
+
+@pytest.mark.parametrize(
+    ("solver", "options", "match"),
+    [
+        ("auto", {"colour": 1}, r"\['colour'\], unknown.*Allowed: n_starts, width"),
+        ("auto", {"width": 0}, r"solver_options\['width'\].*\[1, inf\), got 0"),
+        ("interior_point", {"width": 3}, r"'interior_point'. Allowed: none"),
+    ],
+)
+def test_options_of_the_solver_are_named(solver, options, match):
+    with pytest.raises(ValueError, match=match):
+        model(solver=solver, solver_options=options).fit(X, Y)
+
+
+def test_options_reach_the_search():
+    few = model(solver_options={"n_starts": 8, "width": 3}, tol=0.5).fit(X, Y)
+    assert few.certificate_.n_starts == 8
+    assert model(tol=0.5).fit(X, Y).certificate_.n_starts == 512
+
+
+def test_search_over_the_share_of_beta_max_in_a_pipeline():
+    pipeline = make_pipeline(
+        StandardScaler(),
+        ThreeLayerConvexRegressor(
+            1, tol=0.5, max_iter=1, solver_options={"width": 4}, random_state=0
+        ),
+    )
+    name = "threelayerconvexregressor__beta_ratio"
+    search = GridSearchCV(pipeline, {name: [2.0, 0.05]}, cv=2).fit(X, X[:, 0])
+    assert search.best_params_ == {name: 0.05}
+    best = search.best_estimator_[-1]
+    assert best.beta_ == pytest.approx(0.05 * best.beta_max_)
+    assert search.score(X, X[:, 0]) > 0.5
+
+
 def test_verbose_prints_a_line_a_round():
     out = io.StringIO()
     with redirect_stdout(out):
@@ -172,7 +262,7 @@ def test_interrupt_leaves_the_estimator_as_it_was(monkeypatch):
     def interrupted(*arguments, **settings):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(three_layer_search, "descend", interrupted)
+    monkeypatch.setattr(active_set, "descend", interrupted)
     with pytest.raises(KeyboardInterrupt):
         fitted.fit(X * 2, Y)
     assert vars(fitted) == before
@@ -181,7 +271,7 @@ def test_interrupt_leaves_the_estimator_as_it_was(monkeypatch):
 def test_gap_above_tol_is_told():
     data = np.random.default_rng(3)
     inputs, y = data.standard_normal((60, 6)), data.standard_normal(60)
-    with pytest.warns(ConvergenceWarning, match=r"above tol=1e-09 after 1 iter"):
+    with pytest.warns(ConvergenceWarning, match=r"above tol=1e-09, after 1 iter"):
         model(max_iter=1, tol=1e-9, beta=2.0).fit(inputs, y)
 
 
@@ -195,9 +285,9 @@ def test_gap_above_tol_is_told():
         ({"beta": np.nan}, r"'beta'.*\(0.0, inf\) or None. Got nan "),
         ({"beta": "1"}, r"'beta'.*\(0.0, inf\) or None. Got '1' "),
         ({"cells": "some"}, "'cells'(?=.*'auto')(?=.*'all')(?=.*'sampled').*'some'"),
-        ({"solver": "osqp"}, "'solver'(?=.*'active_set')(?=.*'cvxpy').*'osqp'"),
+        ({"solver": "osqp"}, "'osqp'.*three layers.*'active_set'.*'cvxpy'"),
         ({"n_cells": 0}, r"'n_cells'.*\[1, inf\). Got 0 "),
-        ({"max_subnetworks": 0}, r"'max_subnetworks'.*\[1, inf\) or None. Got 0 "),
+        ({"max_neurons": 0}, r"'max_neurons'.*\[1, inf\) or None. Got 0 "),
         ({"tol": 1.0}, r"'tol'.*\[0.0, 1.0\). Got 1.0 "),
         ({"tol": -1e-3}, r"'tol'.*\[0.0, 1.0\). Got -0.001 "),
         ({"max_iter": 0}, r"'max_iter'.*\[1, inf\). Got 0 "),
@@ -205,7 +295,7 @@ def test_gap_above_tol_is_told():
         ({"warm_start": "yes"}, "'warm_start'.*bool.*Got 'yes'"),
         ({"random_state": "a"}, "'random_state'.*Got 'a'"),
         ({"verbose": -1}, "'verbose'.*Got -1"),
-        ({"solver": "active_set", "cells": "all"}, "active_set.*cells='all'.*cvxpy"),
+        ({"solver": "active_set", "cells": "all"}, "active_set.*listed cells.*cvxpy"),
         ({"cells": "all", "n_units": 5}, "more than 10000 blocks.*eqs. 13 and 14"),
         ({"beta": 1e-320}, "beta=1e-320 is out of range"),
     ],
@@ -342,6 +432,7 @@ def test_certify_refuses_what_it_cannot_read(arguments, match):
         ConvexReLUClassifier(random_state=0),
         ThreeLayerConvexClassifier(2, cells="sampled", n_cells=3),
         ConvexReLURegressor(loss="huber", random_state=0),
+        ThreeLayerConvexRegressor(2, loss="huber", cells="sampled", n_cells=3),
         ConvexCNNRegressor(filter_shape=2, random_state=0),
     ],
 )
@@ -354,8 +445,11 @@ def test_certify_refuses_estimators_with_other_objectives(estimator):
         certify(estimator, X, target, beta=5.0)
 
 
-def test_certify_refuses_several_targets():
-    several = ConvexReLURegressor(random_state=0)
+@pytest.mark.parametrize(
+    "several",
+    [ConvexReLURegressor(random_state=0), ThreeLayerConvexRegressor(1, tol=0.5)],
+)
+def test_certify_refuses_several_targets(several):
     several.fit(X, np.column_stack([Y, -Y]))
     with pytest.raises(ValueError, match="of one target"):
         certify(several, X, Y, beta=5.0)

@@ -33,7 +33,7 @@ REGRESSORS = {
     "search": ThreeLayerConvexRegressor(2, random_state=0),
     "warm search": ThreeLayerConvexRegressor(2, warm_start=True, random_state=0),
     "given blocks": ThreeLayerConvexRegressor(2, **GIVEN),
-    "few blocks": ThreeLayerConvexRegressor(2, max_subnetworks=2, **GIVEN),
+    "few blocks": ThreeLayerConvexRegressor(2, max_neurons=2, **GIVEN),
     "blocks of cvxpy": ThreeLayerConvexRegressor(2, solver="cvxpy", **GIVEN),
     "searched filters": ConvexCNNRegressor(
         filter_shape=2, formulation="global", random_state=0
@@ -53,13 +53,16 @@ RELAXED = {
     "threads": ConvexCNNRegressor(n_jobs=2, **CNN),
     "drawn": ConvexCNNRegressor(direction="gaussian", **CNN),
     "program": ConvexCNNRegressor(refine=False, **CNN),
-    "linear program": ConvexCNNRegressor(refine=False, beta="limit", **CNN),
+    "linear program": ConvexCNNRegressor(refine=False, linear_weight="limit", **CNN),
     "osqp": ConvexCNNRegressor(solver="osqp", **CNN),
 }
 
 
 def target_of(estimator):
-    return LABELS if is_classifier(estimator) else Y
+    """Return targets, or labels: of two classes over given blocks."""
+    if not is_classifier(estimator):
+        return Y
+    return LABELS if estimator.cells == "auto" else LABELS[0] == LABELS
 
 
 def outputs_of(fitted):
@@ -172,7 +175,7 @@ def test_solvers_of_given_cells_end_in_time(activation, solver, loss):
     tol = 1e-2 if solver in ("fista", "osqp") else 1e-4
     trainer = Trainer(
         collect_samples(X, y, loss=loss),
-        select_backend(solver, activation),
+        select_backend(solver, ARCHITECTURES[activation].features),
         cells="sampled",
         n_cells=4,
         tol=tol,
@@ -203,7 +206,7 @@ def test_a_cut_without_time_to_train_keeps_the_largest_units():
         sample_cells(samples.X, 8, np.random.RandomState(0)),
     )
     settings = {"tol": 1e-6, "max_iter": 1000}
-    backend = select_backend("newton", "gated_relu")
+    backend = select_backend("newton")
     point = solve_program(program, backend, **settings)
     with time_limit(1e-9):
         cut = cap_width(program, point, backend, 2, **settings)

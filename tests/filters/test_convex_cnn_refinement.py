@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import least_squares
 
 from convexnn.data.patches import Patches, patch_grid
-from convexnn.filters.refinement import refine_filter, scale_filter
+from convexnn.filters import refine_filter, scale_filter
 
 
 def problem(n=40, k=3, p=4, noise=0.5, seed=0):

@@ -25,7 +25,7 @@ PAIRS = [
     (name, kind)
     for name, backend in RELAXATION_BACKENDS.items()
     for kind in BETAS
-    if kind in backend.expresses
+    if kind in backend.features
 ]
 
 

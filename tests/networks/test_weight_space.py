@@ -115,7 +115,7 @@ def test_other_weights_are_refused(inputs):
     for model in (gated, shared):
         with pytest.raises(ValueError, match=f"got {type(model).__name__}"):
             as_point(model.fit(inputs, y))
-    with pytest.raises(ValueError, match="got no sub-network"):
+    with pytest.raises(ValueError, match="must have a unit"):
         as_point(ThreeLayerNetwork([], 0.0, False))
     with pytest.raises(ValueError, match="same number of layers, features and units"):
         matched([as_point(three_layers(0)), as_point(two_layers(0))])

@@ -1,6 +1,5 @@
 """The display of phase transitions holds what it draws; images turn as said."""
 
-import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -8,16 +7,8 @@ import pytest
 from convexnn.data.datasets import load_images, rotate_images
 from convexnn.plotting import PhaseTransitionDisplay
 
-mpl.use("Agg")
-
 N, D = np.array([10, 20, 40]), np.array([5, 10])
 ERRORS = {"a": np.full((3, 2), 1e-9), "b": np.full((3, 2, 4), [1.0, 1.0, 1e-4, 1e-8])}
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
 
 
 def test_cells_are_geometric_means_above_rounding():
@@ -51,7 +42,7 @@ def test_shapes_and_axes_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match=r"errors\['a'\] must have shape \(3, 2\)"):
         PhaseTransitionDisplay(N, D, {"a": np.ones((2, 3))})
     _, ax = plt.subplots()
-    with pytest.raises(ValueError, match=r"axes must be 2 axes, .* got 1"):
+    with pytest.raises(ValueError, match=r"axes must be 2, .* got 1"):
         PhaseTransitionDisplay(N, D, ERRORS).plot(axes=[ax])
 
 

@@ -1,7 +1,5 @@
 """DecodingDisplay holds what it draws."""
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from sklearn.exceptions import NotFittedError
@@ -10,14 +8,6 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from convexnn import CenteredGDDecoder
 from convexnn.plotting import DecodingDisplay
-
-mpl.use("Agg")
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
 
 
 @pytest.fixture(scope="module")

@@ -1,30 +1,21 @@
 """Displays hold what they draw."""
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from convexnn import ConvexReLURegressor, ConvexReLURegressorCV, relu_path
 from convexnn.data.datasets import make_relu_teacher
 from convexnn.estimators.scoring import score_fit
 from convexnn.plotting import (
+    ArrangementDisplay,
     BetaSearchDisplay,
     ConvergenceDisplay,
     RegularizationPathDisplay,
 )
-
-mpl.use("Agg")
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
 
 
 def search_over(grid, scoring=score_fit, refit="r2"):
@@ -74,7 +65,8 @@ def fitted_cv(**parameters):
 
 def test_path_display_draws_the_folds_of_an_estimator():
     model = fitted_cv(activation="gated_relu", fold_training="certified")
-    display = RegularizationPathDisplay.from_estimator(model, title="teacher")
+    pipeline = Pipeline([("network", model)])
+    display = RegularizationPathDisplay.from_estimator(pipeline, title="teacher")
     errors, neurons, objective, gap = display.axes_
     for axes, values in (
         (errors, model.mse_path_.mean(axis=1)),
@@ -104,7 +96,7 @@ def test_path_display_has_no_gaps_of_descents(activation):
     drawn = neurons.lines[0].get_ydata()
     np.testing.assert_array_equal(drawn, model.n_neurons_path_.mean(axis=1))
     assert objective.get_ylabel() == "objective"
-    with pytest.raises(ValueError, match=r"axes must be 3 .* got 2"):
+    with pytest.raises(ValueError, match=r"axes must be 3, .* got 2"):
         display.plot(axes=display.axes_[:2])
 
 
@@ -118,7 +110,7 @@ def test_path_display_draws_a_path_and_calls_an_estimate_one():
     np.testing.assert_array_equal(neurons.lines[0].get_ydata(), path.n_neurons)
     np.testing.assert_array_equal(objective.lines[0].get_ydata(), path.objectives)
     assert "estimate" in gap.get_ylabel()
-    with pytest.raises(ValueError, match=r"axes must be 3 .* got 2"):
+    with pytest.raises(ValueError, match=r"axes must be 3, .* got 2"):
         display.plot(axes=display.axes_[:2])
 
 
@@ -160,3 +152,31 @@ def test_displays_refuse_what_they_cannot_draw():
         ValueError, match=r"must be a ConvexReLURegressorCV or .*, got Conv"
     ):
         RegularizationPathDisplay.from_estimator(model)
+
+
+def test_arrangement_display_draws_the_units_of_a_pipeline_in_their_cells():
+    X = np.array([[2.0, 2.0], [3.0, 3.0], [1.0, 0.0]])
+    network = ConvexReLURegressor(beta=0.1, fit_intercept=False, random_state=0)
+    model = Pipeline([("scale", StandardScaler()), ("network", network)])
+    model.fit(X, [1.0, -1.0, 2.0])
+    display = ArrangementDisplay.from_estimator(model, X, y=[1, -1, 2], cmap="Set1")
+    np.testing.assert_allclose(display.X, model[:-1].transform(X))
+    sizes = np.abs(network.coefs_[1][:, 0])
+    np.testing.assert_array_equal(display.units, network.coefs_[0] * sizes)
+    # With the rows' mean 0 there is no cell in which none is active.
+    assert len(display.wedges_) == display.patterns.shape[1] == 6
+    assert len(display.ax_.lines) == 3
+    display.figure_.canvas.draw()
+
+
+def test_arrangement_display_names_what_it_refuses():
+    with pytest.raises(ValueError, match=r"2 columns: .* got shape \(3, 1\)"):
+        ArrangementDisplay.from_rows(np.ones((3, 1)))
+    with pytest.raises(ValueError, match=r"at most 50 rows .* got 51"):
+        ArrangementDisplay.from_rows(np.ones((51, 2)))
+    with pytest.raises(ValueError, match=r"y must have one entry .* 3 rows .* got 2"):
+        ArrangementDisplay.from_rows(np.ones((3, 2)), y=[1, 2])
+    X, y = make_relu_teacher(20, 2, random_state=0)
+    model = ConvexReLURegressor(activation="gated_relu", n_cells=5, random_state=0)
+    with pytest.raises(ValueError, match="must have activation='relu'"):
+        ArrangementDisplay.from_estimator(model.fit(X, y), X)

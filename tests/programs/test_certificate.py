@@ -164,7 +164,7 @@ def test_any_nonnegative_multipliers_keep_the_bounds_valid(program, seed):
     v = rng.standard_normal(len(program.X))
     multipliers = rng.exponential(0.2, (len(program.X), program.n_groups))
     plain = price_groups(program, v, threshold=np.inf)
-    helped = price_groups(program, v, threshold=np.inf, multipliers=multipliers)
+    helped = price_groups(program, v, threshold=np.inf, multipliers=(multipliers,))
     exact = exact_prices(program, v)
     assert (helped.bounds >= exact - 1e-10 * np.linalg.norm(v)).all()
     assert (helped.bounds <= plain.bounds).all()
@@ -176,7 +176,7 @@ def test_dual_never_exceeds_the_objective_of_a_feasible_point(program, seed, siz
     rng = np.random.default_rng(seed)
     multipliers = rng.exponential(0.1, (len(program.X), program.n_groups))
     _, certificate, _ = certify(
-        program, random_point(program, seed, size), multipliers=multipliers
+        program, random_point(program, seed, size), multipliers=(multipliers,)
     )
     for other in (0.0, 0.01, 0.3, 1.0):
         point = feasible_point(program, random_point(program, seed + 1, other))
@@ -318,3 +318,10 @@ def test_smoothness_bounds_the_change_of_the_gradient(problem):
     z, other = rng.standard_normal((2, len(loss.y)))
     change = np.linalg.norm(loss.dual_point(z) - loss.dual_point(other))
     assert change <= loss.smoothness * np.linalg.norm(z - other) * (1 + 1e-12)
+
+
+def test_rounding_left_of_an_exact_fit_proves_nothing():
+    """With an intercept one sample is fitted exactly, and its dual point is zero."""
+    program = make_program(554, has_cones=False, intercept=True, n=1, d=1)
+    assert certify(program, np.zeros((1, 1)))[1].gap == 0
+    assert certify(program, np.zeros((1, 1)))[1].dual == program.loss.constant

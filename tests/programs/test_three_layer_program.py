@@ -1,39 +1,27 @@
 """The finite program of three-layer networks: blocks, optimality, recovery, counts."""
 
+from dataclasses import replace
+
 import cvxpy
 import numpy as np
 import pytest
 
-from convexnn.architectures.three_layer import (
-    ThreeLayerReLU,
-    parabolic,
-    rounded,
-    three_layer_price_bound,
-)
-from convexnn.programs.blocks import (
-    BlockProgram,
-    Blocks,
-    certify_blocks,
-    enumerate_blocks,
-    price_blocks,
-    sample_blocks,
-)
+from convexnn.architectures import ParallelReLU
+from convexnn.architectures.bounds import three_layer_price_bound
+from convexnn.programs.blocks import enumerate_blocks, sample_blocks
 from convexnn.programs.cells import enumerate_cells
+from convexnn.programs.certificate import certify, price_groups
 from convexnn.programs.counts import (
     first_layer_bound,
     layer_bounds,
     second_layer_bound,
 )
 from convexnn.programs.losses import SquaredLoss
-from convexnn.search.three_layer_descent import (
-    SubNetworks,
-    descend,
-    preconditioner,
-    random_subnetworks,
-)
-from convexnn.search.three_layer_pricer import SubNetworkPricer, WhiteCoordinates
-from convexnn.search.three_layer_search import merged
-from convexnn.solvers.three_layer_cvxpy import solve
+from convexnn.programs.parallel import ParallelProgram
+from convexnn.search.descent import descend
+from convexnn.search.pricer import Pricer
+from convexnn.search.schedule import schedule_of
+from convexnn.solvers import cvxpy as conic
 
 BETA = 0.1
 
@@ -44,10 +32,14 @@ def problem(n=10, d=3, intercept=False, seed=0):
     return X, SquaredLoss(y, rng.uniform(0.5, 2, n), intercept=intercept)
 
 
+def solve(program):
+    return conic.solve(program, tol=1e-7, max_iter=1)
+
+
 def written_out(program):
     """Return the optimum of eq. (12), a constraint and a term at a time."""
     X, blocks, loss = program.X, program.blocks, program.loss
-    d, n_blocks, m = program.shape
+    d, (n_blocks, m) = X.shape[1], blocks.inner.shape
     output, penalty, inside = np.zeros(len(X)), 0, []
     for b in range(n_blocks):
         hidden = 0
@@ -73,14 +65,12 @@ def written_out(program):
 def test_solution_is_the_optimum_of_the_program_as_written(n_units, intercept):
     X, loss = problem(intercept=intercept)
     blocks = sample_blocks(X, n_units, 4, np.random.RandomState(0))
-    program = BlockProgram(X, loss, BETA, blocks)
+    program = ParallelProgram(X, loss, BETA, blocks)
     found = solve(program)
-    assert program.objective(found.W) == pytest.approx(written_out(program), rel=1e-6)
-    assert program.violation(found.W) < 1e-6
-    primal = program.objective(found.W)
-    certificate = certify_blocks(
-        program, program.output(found.W), primal, found.multipliers
-    )
+    assert program.objective(found.U) == pytest.approx(written_out(program), rel=1e-6)
+    assert program.violation(found.U) < 1e-6
+    _, certificate, _ = certify(program, found.U, multipliers=found.multipliers)
+    assert certificate.primal == pytest.approx(program.objective(found.U), rel=1e-6)
     assert certificate.relative_gap < 1e-5
     assert certificate.scope == "cells"
 
@@ -88,7 +78,7 @@ def test_solution_is_the_optimum_of_the_program_as_written(n_units, intercept):
 def test_every_sampled_cone_has_an_interior():
     X, loss = problem(n=20)
     blocks = sample_blocks(X, 4, 15, np.random.RandomState(1))
-    program = BlockProgram(X, loss, BETA, blocks)
+    program = ParallelProgram(X, loss, BETA, blocks)
     W = cvxpy.Variable((3, len(blocks) * 4))
     values = X @ W
     side = np.where(blocks.first, 1.0, -1.0).reshape(len(X), -1)
@@ -105,52 +95,60 @@ def test_every_sampled_cone_has_an_interior():
         ],
     )
     assert problem_.solve(solver="CLARABEL") > 1e-6
-    assert program.shape == (3, 30, 4)
+    assert program.shape == (3, 120)
 
 
 def test_network_and_program_agree_in_the_blocks_of_the_network():
     X, loss = problem(n=30, d=4)
-    random_state = np.random.RandomState(0)
-    units = random_subnetworks(X, loss.y, 12, 5, random_state, preconditioner(X))
-    program = BlockProgram(X, loss, BETA, Blocks.of(X, units))
-    np.testing.assert_allclose(program.output(units.groups), units.output(X))
-    value = units.value(X, loss, BETA)
-    assert program.objective(units.groups) == pytest.approx(value, rel=1e-12)
-    assert program.violation(units.groups) <= 1e-12
+    architecture = ParallelReLU(5)
+    units = architecture.random_units(X, loss, BETA, 12, np.random.RandomState(0))
+    program, U = architecture.around(X, loss, BETA, units)
+    np.testing.assert_allclose(program.output(U), architecture.outputs(X, units))
+    atoms = architecture.atoms(X, units.hidden) * units.output
+    np.testing.assert_allclose(program.contributions(U), atoms)
+    value = architecture.value(X, loss, BETA, units)
+    assert program.objective(U) == pytest.approx(value, rel=1e-12)
+    assert program.network_objective(U) == pytest.approx(value, rel=1e-12)
+    np.testing.assert_allclose(program.sizes(U), architecture.norms(units))
+    assert program.violation(U) <= 1e-12
 
 
 def test_merging_keeps_the_output_and_cannot_raise_the_penalty():
     X, loss = problem(n=6, d=2)
-    random_state = np.random.RandomState(0)
-    units = random_subnetworks(X, loss.y, 300, 3, random_state, preconditioner(X))
-    fewer = merged(X, units)
+    architecture = ParallelReLU(3)
+    units = architecture.random_units(X, loss, BETA, 300, np.random.RandomState(0))
+    fewer = architecture.merged(X, units)
     assert len(fewer) < len(units)
-    np.testing.assert_allclose(fewer.output(X), units.output(X), atol=1e-10)
-    assert fewer.norms.sum() <= units.norms.sum() * (1 + 1e-12)
+    outputs = architecture.outputs(X, units)
+    np.testing.assert_allclose(architecture.outputs(X, fewer), outputs, atol=1e-10)
+    norms = [architecture.norms(each).sum() for each in (fewer, units)]
+    assert norms[0] <= norms[1] * (1 + 1e-12)
 
 
 def test_listed_blocks_hold_every_network_and_bound_every_price():
     X, loss = problem(n=4, d=2)
     blocks = enumerate_blocks(X, 2)
     assert blocks.scope == "all"
-    program = BlockProgram(X, loss, BETA, blocks)
+    program = ParallelProgram(X, loss, BETA, blocks)
     found = solve(program)
-    optimum = program.objective(found.W)
-    certificate = certify_blocks(
-        program, program.output(found.W), optimum, found.multipliers
-    )
+    optimum = program.objective(found.U)
+    certificate = certify(program, found.U, multipliers=found.multipliers)[1]
     assert certificate.relative_gap < 1e-6
-    random_state, white = np.random.RandomState(0), preconditioner(X)
-    units = random_subnetworks(X, loss.y, 30, 2, random_state, white)
+    architecture, random_state = ParallelReLU(2), np.random.RandomState(0)
+    units = architecture.random_units(X, loss, BETA, 30, random_state)
+    about = architecture, X, loss, BETA
     for width in (0.1, 0.01, 0.001, 0.0):
-        units = descend(X, loss, BETA, units, width=width, n_steps=300)
-    assert units.value(X, loss, BETA) >= optimum * (1 - 1e-7)
-    assert units.value(X, loss, BETA) <= optimum * (1 + 1e-2)
+        units = descend(*about, units, width=width, n_steps=300)
+    value = architecture.value(X, loss, BETA, units)
+    assert value >= optimum * (1 - 1e-7)
+    assert value <= optimum * (1 + 1e-2)
     v = loss.dual_point(np.zeros(4))
-    pricer = SubNetworkPricer(ThreeLayerReLU(2), X, 60, random_state)
-    found = pricer.price(v, units).largest
-    assert found <= price_blocks(program, v).max() * (1 + 1e-9)
-    assert price_blocks(program, v).max() <= three_layer_price_bound(X, v) * 10
+    schedule = schedule_of(architecture, 0.0)
+    pricer = Pricer(architecture, X, 60, schedule, random_state)
+    found = pricer.climb(v, units, BETA).largest
+    listed = price_groups(program, v).largest
+    assert found <= listed * (1 + 1e-9)
+    assert listed <= three_layer_price_bound(X, v) * 10
 
 
 def test_too_many_blocks_are_refused_with_the_bounds_of_the_paper():
@@ -162,86 +160,47 @@ def test_too_many_blocks_are_refused_with_the_bounds_of_the_paper():
 def test_duality_of_block_prices_for_any_multipliers():
     X, loss = problem(n=12, d=3)
     blocks = sample_blocks(X, 3, 6, np.random.RandomState(0))
-    program = BlockProgram(X, loss, BETA, blocks)
+    program = ParallelProgram(X, loss, BETA, blocks)
     v = np.random.default_rng(1).standard_normal(12)
     rng = np.random.default_rng(2)
     multipliers = (
-        rng.uniform(0, 0.1, blocks.first.shape),
+        rng.uniform(0, 0.1, (12, program.n_groups)),
         rng.uniform(0, 0.1, blocks.second.shape),
     )
-    W = solve(program).W
-    atoms = (program.hidden(W) * blocks.second).T @ v * blocks.sign
-    sizes = np.linalg.norm(W, axis=0).sum(axis=1)
+    U = solve(program).U
+    atoms, sizes = v @ program.contributions(U), program.sizes(U)
     for given in (None, multipliers):
-        bounds = price_blocks(program, v, given)
+        prices = price_groups(program, v, multipliers=given)
+        bounds = prices.bounds.reshape(blocks.inner.shape).max(axis=1)
         assert (atoms <= bounds * sizes + 1e-8).all()
 
 
-def test_random_subnetworks_reach_the_output():
-    X, loss = problem(n=30, d=4)
-    X = X * [1e3, 1, 1, 1e-2] + [0, 5, 0, 0]
-    random_state = np.random.RandomState(0)
-    units = random_subnetworks(X, loss.y, 200, 3, random_state, preconditioner(X))
-    hidden = np.linalg.norm(units.hidden(X), axis=0)
-    assert (np.linalg.norm(units.atoms(X), axis=0) > 0.2 * hidden).all()
-
-
-def test_descent_on_features_of_very_different_scales():
-    X, loss = problem(n=30, d=4)
-    X, random_state = X * [1e4, 1e2, 1, 1e-2], np.random.RandomState(0)
-    units = random_subnetworks(X, loss.y, 30, 3, random_state, preconditioner(X))
-    for width in (0.1, 0.01, 0.001, 0.0):
-        units = descend(X, loss, 1e-3, units, width=width, n_steps=300)
-    # Weights on the large features cost next to nothing.
-    assert units.value(X, loss, 1e-3) < 0.02 * loss.value(np.zeros(30))
-
-
-@pytest.mark.parametrize("rounding", [rounded, parabolic])
-def test_roundings_approach_the_rectifier_from_above(rounding):
-    z = np.linspace(-2, 2, 41)
-    value, slope = rounding(z, np.full(41, 0.5))
-    assert (value >= np.maximum(z, 0)).all()
-    assert (value <= np.maximum(z, 0) + 0.25).all()
-    ahead, behind = (rounding(z + t, np.full(41, 0.5))[0] for t in (1e-6, -1e-6))
-    np.testing.assert_allclose(slope, (ahead - behind) / 2e-6, atol=1e-5)
-    np.testing.assert_array_equal(rounding(z, None)[0], np.maximum(z, 0))
-
-
-@pytest.mark.parametrize("rounding", [rounded, parabolic])
-@pytest.mark.parametrize("smoothed", [False, True])
-@pytest.mark.parametrize("white", [False, True])
-def test_gradients_of_correlations(white, smoothed, rounding):
-    X, _ = problem(n=9, d=3)
-    rng = np.random.default_rng(0)
-    architecture = ThreeLayerReLU(4, rounding)
-    if white:
-        T = rng.standard_normal((3, 3))
-        architecture, X = WhiteCoordinates(architecture, T), X @ T
-    directions, step = rng.standard_normal((2, 16, 5))
-    v = rng.standard_normal(9)
-    widths = 0.3 * architecture.spread(X, directions) if smoothed else None
-    _, gradients = architecture.correlate(X, v, directions, widths)
-    ahead, behind = (
-        architecture.correlate(X, v, directions + t * step, widths)[0]
-        for t in (1e-6, -1e-6)
+@pytest.mark.parametrize("n_outputs", [None, 2])
+def test_linear_maps_have_the_adjoints_that_they_say(n_outputs):
+    rng = np.random.default_rng(3)
+    X, loss = problem(n=15, d=3)
+    blocks = sample_blocks(X, 3, 4, np.random.RandomState(1))
+    if n_outputs is not None:
+        heads = rng.standard_normal((len(blocks), n_outputs))
+        heads /= np.linalg.norm(heads, axis=1, keepdims=True)
+        blocks = replace(blocks, sign=heads)
+    program = ParallelProgram(X, loss, BETA, blocks)
+    U = rng.standard_normal(program.shape)
+    v = rng.standard_normal(program.output(U).shape)
+    assert v.shape == (15,) if n_outputs is None else (15, 2)
+    assert np.vdot(program.output(U), v) == pytest.approx(
+        np.vdot(U, program.correlations(v))
     )
-    slopes = (ahead - behind) / 2e-6
-    np.testing.assert_allclose((gradients * step).sum(axis=0), slopes, rtol=1e-5)
-
-
-def test_directions_stand_for_atoms_of_penalty_one():
-    X, _ = problem(n=9, d=3)
-    rng = np.random.default_rng(0)
-    architecture = ThreeLayerReLU(4)
-    groups, inner = architecture.subnetworks(rng.standard_normal((16, 5)))
-    units = SubNetworks(groups, inner, np.ones(5))
-    np.testing.assert_allclose(units.norms, 1)
-    directions = architecture.directions(groups, inner)
-    np.testing.assert_allclose(np.linalg.norm(directions, axis=0), 1)
-    v = rng.standard_normal(9)
-    values, _ = architecture.correlate(X, v, directions)
-    np.testing.assert_allclose(values, v @ units.atoms(X))
-    assert np.abs(values).max() <= three_layer_price_bound(X, v)
+    slacks = program.slacks(U)
+    multipliers = [rng.standard_normal(slack.shape) for slack in slacks]
+    assert sum(map(np.vdot, slacks, multipliers)) == pytest.approx(
+        np.vdot(U, program.pull_back(multipliers))
+    )
+    for b in range(len(blocks)):
+        one = program.restrict(np.array([b]))
+        groups = program.groups_of(np.array([b]))
+        atom = program.contributions(U)[..., b]
+        np.testing.assert_allclose(one.network_output(U[:, groups]), atom)
 
 
 def test_counts_bound_what_is_enumerated():

@@ -4,7 +4,7 @@ import cvxpy
 import numpy as np
 import pytest
 
-from convexnn.architectures import ARCHITECTURES, VectorGatedReLU
+from convexnn.architectures import ARCHITECTURES, GatedReLU
 from convexnn.data.samples import collect_samples
 from convexnn.programs.cells import sample_cells
 from convexnn.programs.certificate import certify
@@ -15,7 +15,7 @@ from convexnn.solvers import available_backends, select_backend, solve_program
 from convexnn.solvers.singular_values import SingularValueShrinkage
 from convexnn.training.trainer import Trainer
 
-FORM = "vector_gated_relu"
+FEATURES = {"nuclear_norms"}
 SMOOTH = ["squared", "huber", "multinomial", "squared_hinge", "log_loss"]
 EPSILON = 0.3
 
@@ -55,7 +55,7 @@ def make_trainer(X, y, loss="squared", weights=None, solver="auto", **settings):
     )
     return Trainer(
         samples,
-        select_backend(solver, "gated_relu"),
+        select_backend(solver),
         ARCHITECTURES["gated_relu"],
         loss=loss,
         epsilon=EPSILON,
@@ -103,7 +103,9 @@ def test_optimum_is_that_of_cvxpy(loss, solver, intercept):
     value = optimum(program)
     # The dual point of the hinge is that of its rounded form.
     tol = 1e-6 if solver == "fista" or loss == "squared" else 1e-3
-    point = solve_program(program, select_backend(solver, FORM), tol=tol, max_iter=5000)
+    point = solve_program(
+        program, select_backend(solver, FEATURES), tol=tol, max_iter=5000
+    )
     assert point.certificate.primal == pytest.approx(
         value, rel=1e-3 if loss == "hinge" else min(tol, 1e-4)
     )
@@ -117,7 +119,9 @@ def test_optimum_is_that_of_cvxpy(loss, solver, intercept):
 @pytest.mark.parametrize("loss", ["squared", "multinomial"])
 def test_backend_of_cvxpy_is_certified(loss):
     program = make_program(1, loss)
-    point = solve_program(program, select_backend("cvxpy", FORM), tol=1e-4, max_iter=1)
+    point = solve_program(
+        program, select_backend("cvxpy", FEATURES), tol=1e-4, max_iter=1
+    )
     assert point.certificate.relative_gap <= 1e-4
     assert point.certificate.primal == pytest.approx(optimum(program), rel=1e-4)
 
@@ -146,7 +150,7 @@ def test_network_of_a_point_is_the_point_and_back():
     loss = make_loss("squared", samples.y, samples.weights, intercept=True)
     loss.constant = samples.within
     cells = sample_cells(samples.X, 7, np.random.RandomState(0))
-    form = VectorGatedReLU()
+    form = GatedReLU()
     program = form.program(samples.X, loss, 0.3, cells)
     rng = np.random.default_rng(0)
     U = rng.standard_normal((4, 7, 2)) @ rng.standard_normal((2, 3))
@@ -291,19 +295,21 @@ def test_auto_is_chosen_by_the_loss():
 
 def test_solvers_that_cannot_are_named_with_those_that_can():
     X, y, _ = make_data(14)
-    with pytest.raises(ValueError, match="solver='osqp' cannot train") as error:
+    with pytest.raises(
+        ValueError, match="solver='osqp' cannot express nuclear norms"
+    ) as error:
         make_trainer(X, y, solver="osqp").train(1.0)
-    assert available_backends(FORM) == ["newton", "fista", "cvxpy"]
-    assert all(repr(name) in str(error.value) for name in available_backends(FORM))
+    assert available_backends(FEATURES) == ["newton", "fista", "cvxpy"]
+    assert all(repr(name) in str(error.value) for name in available_backends(FEATURES))
     samples = collect_samples(X, y)
     with pytest.raises(ValueError, match=r"'newton' cannot .*'auto', 'active_set'"):
-        Trainer(samples, select_backend("newton", "relu")).train(1.0)
+        Trainer(samples, select_backend("newton", {"cones"})).train(1.0)
 
 
 def test_relu_networks_have_no_convex_program_on_given_cells():
     X, y, _ = make_data(15)
     trainer = Trainer(
-        collect_samples(X, y), select_backend("auto", "relu"), cells="sampled"
+        collect_samples(X, y), select_backend("auto", {"cones"}), cells="sampled"
     )
     with pytest.raises(ValueError, match=r"cells='sampled'.*'gated_relu'"):
         trainer.train(1.0)
@@ -328,8 +334,8 @@ def test_matrices_of_rank_one_are_a_group_lasso():
         has_cones=False,
     )
     settings = {"tol": 1e-7, "max_iter": 2000}
-    one = solve_program(single, select_backend("newton", "gated_relu"), **settings)
-    other = solve_program(several, select_backend("newton", FORM), **settings)
+    one = solve_program(single, select_backend("newton"), **settings)
+    other = solve_program(several, select_backend("newton", FEATURES), **settings)
     assert other.certificate.primal == pytest.approx(one.certificate.primal, rel=1e-6)
     np.testing.assert_allclose(other.U, one.U[:, :, None] * head, atol=1e-3)
 

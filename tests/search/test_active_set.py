@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convexnn import ConvexReLURegressor
-from convexnn.architectures import ReLU
+from convexnn.architectures import ReLU, Units
 from convexnn.architectures.bounds import relu_price_bound
+from convexnn.architectures.whitening import whitening
 from convexnn.data.datasets import load_shipped, make_relu_teacher
 from convexnn.programs.cells import enumerate_cells
 from convexnn.programs.certificate import price_groups
@@ -19,9 +20,8 @@ from convexnn.search.climbing import (
     distinct,
     draw_starts,
     maxima_at,
-    whitening,
 )
-from convexnn.search.descent import Units, descend
+from convexnn.search.descent import descend
 
 SEARCH = {"solver": "active_set", "tol": 1e-3, "random_state": 0}
 
@@ -96,7 +96,7 @@ def test_a_cell_that_climbing_missed_is_found_by_the_proof(monkeypatch):
     expected = ConvexReLURegressor(beta=0.3, **SEARCH).fit(X, y)
 
     def blind(architecture, X, v, starts, **options):
-        return climb(architecture, X, v, starts[:, -1:], n_steps=1, **options)
+        return climb(architecture, X, v, starts[:, -1:], **options | {"n_steps": 1})
 
     monkeypatch.setattr("convexnn.search.pricer.climb", blind)
     found = ConvexReLURegressor(beta=0.3, **SEARCH).fit(X, y)
@@ -188,12 +188,12 @@ def test_width_is_capped(diabetes):
 
 
 def test_options_reach_the_search(diabetes):
-    options = {"n_starts": 32, "n_units": 20}
+    options = {"n_starts": 32, "width": 20}
     model = ConvexReLURegressor(beta=30.0, solver_options=options, **SEARCH)
     assert model.fit(*diabetes).certificate_.n_starts == 32
 
 
-@pytest.mark.parametrize("name", ["n_starts", "n_units"])
+@pytest.mark.parametrize("name", ["n_starts", "width"])
 @pytest.mark.parametrize("value", [0, -1, 2.5, "x"])
 def test_bad_options_are_named(diabetes, name, value):
     model = ConvexReLURegressor(beta=30.0, solver_options={name: value}, **SEARCH)
@@ -294,11 +294,11 @@ def problem(seed=0):
 def test_merging_and_balancing_never_raise_the_objective(seed, beta):
     X, loss = problem(seed % 7)
     units = random_units(seed, m=60)
-    before = units.value(ReLU(), X, loss, beta)
-    balanced = units.balanced()
-    merged = balanced.merged(X)
-    assert balanced.value(ReLU(), X, loss, beta) <= before * (1 + 1e-12)
-    assert merged.value(ReLU(), X, loss, beta) <= before * (1 + 1e-12)
+    before = ReLU().value(X, loss, beta, units)
+    balanced = ReLU().balanced(units)
+    merged = ReLU().merged(X, balanced)
+    assert ReLU().value(X, loss, beta, balanced) <= before * (1 + 1e-12)
+    assert ReLU().value(X, loss, beta, merged) <= before * (1 + 1e-12)
     assert len(merged) < len(units)
     np.testing.assert_allclose(
         np.maximum(X @ merged.hidden, 0) @ merged.output,
@@ -351,4 +351,4 @@ def test_descent_lowers_the_objective(width):
     X, loss = problem()
     units = random_units(0)
     lower = descend(ReLU(), X, loss, 0.5, units, width=width)
-    assert lower.value(ReLU(), X, loss, 0.5) < 0.5 * units.value(ReLU(), X, loss, 0.5)
+    assert ReLU().value(X, loss, 0.5, lower) < 0.5 * ReLU().value(X, loss, 0.5, units)

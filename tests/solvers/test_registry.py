@@ -1,11 +1,13 @@
 """The table of backends: selection, refusals, and backends from elsewhere."""
 
 import inspect
+import re
 
 import numpy as np
 import pytest
 
 from convexnn import ConvexReLURegressor
+from convexnn.architectures import ARCHITECTURES
 from convexnn.data.datasets import make_relu_teacher
 from convexnn.solvers import (
     Backend,
@@ -19,9 +21,13 @@ from convexnn.solvers import (
 BUILT_IN = {
     "relu": ["active_set", "newton", "interior_point", "fista", "cvxpy", "osqp"],
     "gated_relu": ["newton", "fista", "cvxpy", "osqp"],
-    "convolutional_relu": ["active_set", "newton", "cvxpy"],
-    "vector_relu": ["active_set"],
-    "vector_gated_relu": ["newton", "fista", "cvxpy"],
+}
+FEATURES = {name: ARCHITECTURES[name].features for name in BUILT_IN}
+OTHERS = {
+    frozenset({"cones", "patches"}): ["active_set", "newton", "cvxpy"],
+    frozenset({"cones", "several_outputs"}): ["active_set"],
+    frozenset({"cones", "coupled_cones"}): ["active_set", "interior_point", "cvxpy"],
+    frozenset({"nuclear_norms"}): ["newton", "fista", "cvxpy"],
 }
 ACTIVATIONS = ("relu", "gated_relu")
 
@@ -69,25 +75,59 @@ def model(**parameters):
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_built_in_backends_in_order_of_preference(activation):
-    assert available_backends(activation) == BUILT_IN[activation]
-    assert select_backend("auto", activation).name == BUILT_IN[activation][0]
+    features = FEATURES[activation]
+    assert available_backends(features) == BUILT_IN[activation]
+    assert select_backend("auto", features).name == BUILT_IN[activation][0]
+
+
+@pytest.mark.parametrize("features", OTHERS)
+def test_auto_takes_the_first_with_all_features(features):
+    assert available_backends(features) == OTHERS[features]
+    assert select_backend("auto", features).name == OTHERS[features][0]
+
+
+def test_searches_do_not_count_over_listed_cells():
+    features = {"cones", "coupled_cones"}
+    assert select_backend("auto", features, is_listed=True).name == "interior_point"
+    with pytest.raises(ValueError, match=r"couple units.*over listed cells") as error:
+        select_backend("active_set", features, is_listed=True)
+    assert "'active_set'" not in str(error.value).split("Allowed")[1]
+    assert select_backend("auto", {"cones"}, is_listed=True).name == "active_set"
+
+
+def test_gradients_come_first_where_models_of_the_loss_are_slow():
+    assert select_backend("auto", {"nuclear_norms"}, by_gradients=True).name == "fista"
+    assert select_backend("auto", {"cones"}, by_gradients=True).name == "active_set"
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_unknown_name_lists_the_usable_ones(activation):
     with pytest.raises(ValueError, match="solver='nope' is not a known") as error:
-        select_backend("nope", activation)
+        select_backend("nope", FEATURES[activation])
     allowed = str(error.value).split("Allowed")[1]
     assert all(repr(name) in allowed for name in ["auto", *BUILT_IN[activation]])
     assert ("interior_point" in allowed) == (activation == "relu")
 
 
-def test_a_program_it_cannot_express_is_refused_with_those_that_can():
-    with pytest.raises(ValueError, match=r"cannot express .*'gated_relu'") as error:
-        select_backend("interior_point", "gated_relu")
+@pytest.mark.parametrize(
+    ("name", "features", "lacking"),
+    [
+        ("osqp", {"nuclear_norms"}, "nuclear norms (gated units of several outputs)"),
+        ("fista", {"cones", "patches"}, "units pooled over patches"),
+        ("newton", {"cones", "coupled_cones"}, "cones that couple units"),
+        ("newton", {"cones", "several_outputs"}, "output weights that are vectors"),
+        ("active_set", set(), "programs without cones"),
+        ("interior_point", set(), "programs without cones"),
+    ],
+)
+def test_what_a_backend_lacks_is_named_with_those_that_can(name, features, lacking):
+    match = re.escape(f"solver={name!r} cannot express {lacking}")
+    with pytest.raises(ValueError, match=match) as error:
+        select_backend(name, features)
     allowed = str(error.value).split("Allowed")[1]
-    assert all(repr(name) in allowed for name in BUILT_IN["gated_relu"])
-    assert "interior_point" not in allowed
+    usable = available_backends(features)
+    assert all(repr(other) in allowed for other in ("auto", *usable))
+    assert name not in allowed
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -147,16 +187,18 @@ def test_backend_cannot_change_the_users_options(data):
 
 def test_backend_by_place_is_imported_on_first_use():
     register_backend("place", "convexnn.solvers.fista:solve")
-    assert select_backend("place", "relu").load() is registry._BACKENDS["fista"].load()
+    assert (
+        select_backend("place", {"cones"}).load() is registry._BACKENDS["fista"].load()
+    )
     register_backend("nowhere", "convexnn.solvers.no_such_file:solve")
     with pytest.raises(ModuleNotFoundError, match="no_such_file"):
-        select_backend("nowhere", "relu").load()
+        select_backend("nowhere", {"cones"}).load()
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_missing_requirement_is_named_with_those_that_can(data, activation):
     register_backend("absent", solve_descent, requires=("no_such_module", "numpy"))
-    assert "absent" not in available_backends(activation)
+    assert "absent" not in available_backends(FEATURES[activation])
     with pytest.raises(ValueError, match="needs no_such_module, which") as error:
         model(solver="absent", activation=activation).fit(*data)
     allowed = str(error.value).split("Allowed")[1]
@@ -167,14 +209,14 @@ def test_missing_requirement_is_named_with_those_that_can(data, activation):
 def test_auto_passes_over_what_cannot_be_used(table):
     for name in ("active_set", "newton"):
         register_backend(name, table[name].solve, requires=("no_such_module",))
-    assert select_backend("auto", "relu").name == "interior_point"
-    assert select_backend("auto", "gated_relu").name == "fista"
+    assert select_backend("auto", {"cones"}).name == "interior_point"
+    assert select_backend("auto").name == "fista"
 
 
 def test_auto_says_so_where_nothing_is_left(table):
     table.clear()
     with pytest.raises(ValueError, match="solver='auto'"):
-        select_backend("auto", "relu")
+        select_backend("auto", {"cones"})
 
 
 def test_options_are_checked_against_the_table(data):
@@ -182,27 +224,42 @@ def test_options_are_checked_against_the_table(data):
     match = r"\['colour'\], unknown to solver='mine'. Allowed: depth, speed"
     with pytest.raises(ValueError, match=match):
         model(solver="mine", solver_options={"colour": 1, "speed": 2}).fit(*data)
-    assert select_backend("mine", "relu", {"speed": 2}).name == "mine"
+    assert select_backend("mine", {"cones"}, {"speed": 2}).name == "mine"
 
 
 def test_options_are_left_to_a_backend_that_wants_them():
     register_backend("mine", solve_descent, options=None)
-    assert select_backend("mine", "relu", {"anything": 1}).options is None
+    assert select_backend("mine", {"cones"}, {"anything": 1}).options is None
 
 
 def test_no_options_are_understood_by_default():
     register_backend("mine", solve_descent)
     with pytest.raises(ValueError, match=r"\['speed'\].*Allowed: none"):
-        select_backend("mine", "relu", {"speed": 2})
+        select_backend("mine", {"cones"}, {"speed": 2})
 
 
 def test_registering_a_name_again_replaces_it_in_its_place(table):
     order = list(table)
-    register_backend("fista", solve_descent, expresses=("gated_relu",))
+    register_backend("fista", solve_descent, features=())
     assert list(table) == order
-    assert select_backend("fista", "gated_relu").load() is solve_descent
+    assert select_backend("fista").load() is solve_descent
     with pytest.raises(ValueError, match="cannot express"):
-        select_backend("fista", "relu")
+        select_backend("fista", {"cones"})
+
+
+def test_a_backend_can_be_put_first(table):
+    order = list(table)
+    register_backend("fista", solve_descent, is_first=True)
+    assert list(table) == ["fista", *(name for name in order if name != "fista")]
+    assert select_backend("auto", {"cones"}).load() is solve_descent
+
+
+@pytest.mark.parametrize("parameter", ["features", "needs", "searches"])
+def test_unknown_features_are_refused(table, parameter):
+    before = dict(table)
+    with pytest.raises(ValueError, match=rf"{parameter} must be among.*'cones'.*relu"):
+        register_backend("mine", solve_descent, **{parameter: ("relu",)})
+    assert table == before
 
 
 @pytest.mark.parametrize("name", ["auto", "", 3, None])
@@ -220,7 +277,8 @@ def test_entries_match_the_functions_they_stand_for(table, name):
     assert isinstance(entry, Backend)
     assert entry.name == name
     assert entry.is_installed
-    assert set(entry.expresses) == {a for a in BUILT_IN if name in BUILT_IN[a]}
+    for activation, features in FEATURES.items():
+        assert entry.can(features) == (name in BUILT_IN[activation])
     parameters = inspect.signature(entry.load()).parameters
     first, *keywords = parameters
     assert first == "program"

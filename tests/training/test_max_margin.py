@@ -95,7 +95,7 @@ def largest_excess(beta, n, norm, gap):
 def test_small_penalties_tend_to_the_largest_margin(data, found):
     X, y, gates = data
     samples = collect_samples(X, y, loss="log_loss")
-    backend = select_backend("auto", "relu")
+    backend = select_backend("auto", {"cones"})
     trainer = Trainer(samples, backend, loss="log_loss", cells=gates, tol=1e-3)
     goal = found.network.predict(X)
     goal /= np.linalg.norm(goal)

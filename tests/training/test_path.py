@@ -9,7 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from convexnn import ConvexReLURegressor, relu_path
 from convexnn.data.datasets import make_relu_teacher
-from convexnn.training.path import beta_grid
+from convexnn.estimators.paths import beta_grid
 
 KINDS = {
     "search": {"solver": "active_set"},
@@ -128,7 +128,7 @@ def test_grid_starts_at_beta_max_of_the_estimator(activation, cells):
     X, y = make_relu_teacher(50, 3, random_state=0)
     common = {"activation": activation, "cells": cells}
     common |= {"n_cells": 20, "random_state": 3}
-    betas = beta_grid(X, y, n_betas=5, beta_min_ratio=1e-2, **common)
+    betas = beta_grid(X, y, betas=5, beta_min_ratio=1e-2, **common)
     with pytest.warns(UserWarning, match=r"beta=\S+ is above beta_max="):
         model = ConvexReLURegressor(beta=betas[0] * 1.01, **common).fit(X, y)
     assert model.n_neurons_ == 0
@@ -139,10 +139,10 @@ def test_grid_starts_at_beta_max_of_the_estimator(activation, cells):
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"n_betas": 0}, "n_betas must be at least 1, got 0"),
-        ({"beta_min_ratio": 0.0}, r"beta_min_ratio must be in \(0, 1\], got 0.0"),
-        ({"activation": "tanh"}, "activation must be one of .* got 'tanh'"),
-        ({"cells": "some"}, "cells must be 'auto', 'sampled', 'all' .* got 'some'"),
+        ({"betas": 0}, r"'betas' parameter of beta_grid.*\[1, inf\).*Got 0"),
+        ({"beta_min_ratio": 0.0}, r"'beta_min_ratio'.*\(0.0, 1.0\]. Got 0.0"),
+        ({"activation": "tanh"}, "'activation'.*Got 'tanh'"),
+        ({"cells": "some"}, "'cells'.*Got 'some'"),
     ],
 )
 def test_bad_parameters_are_named(parameters, message):
@@ -154,7 +154,7 @@ def test_bad_parameters_are_named(parameters, message):
 @pytest.mark.parametrize("constant", [0.0, 3.0, 0.1])
 def test_constant_targets_have_a_grid_from_one(constant):
     X, y = make_relu_teacher(10, 2, random_state=0)
-    betas = beta_grid(X, np.full_like(y, constant), n_betas=3, random_state=0)
+    betas = beta_grid(X, np.full_like(y, constant), betas=3, random_state=0)
     np.testing.assert_allclose(betas, [1, 10**-1.5, 1e-3], rtol=1e-15)
 
 

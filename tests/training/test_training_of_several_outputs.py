@@ -4,7 +4,7 @@ import cvxpy
 import numpy as np
 import pytest
 
-from convexnn.architectures import ReLU, VectorReLU
+from convexnn.architectures import ReLU
 from convexnn.data.samples import collect_samples
 from convexnn.programs.losses import LOSSES
 from convexnn.search.climbing import climb, maxima_at
@@ -30,7 +30,7 @@ def make_data(seed, loss="squared", n=40, d=3, q=3):
 def make_trainer(X, y, loss="squared", **settings):
     samples = collect_samples(X, y, loss=loss)
     return Trainer(
-        samples, select_backend("auto", "relu"), loss=loss, epsilon=0.5, **settings
+        samples, select_backend("auto", {"cones"}), loss=loss, epsilon=0.5, **settings
     )
 
 
@@ -73,7 +73,7 @@ def test_search_reaches_a_convex_program_on_a_grid_of_directions(loss):
     """In the plane the units' directions can be listed nearly all."""
     X, y = make_data(2, loss, n=20, d=2, q=2)
     samples = collect_samples(X, y, fit_intercept=False, loss=loss)
-    trainer = Trainer(samples, select_backend("auto", "relu"), loss=loss)
+    trainer = Trainer(samples, select_backend("auto", {"cones"}), loss=loss)
     beta = 0.1 * trainer.beta_max()
     trained = trainer.train(beta)
     angles = np.linspace(0, 2 * np.pi, 1500, endpoint=False)
@@ -117,7 +117,7 @@ def test_price_and_gradient_of_several_outputs(width):
     X, v = rng.standard_normal((15, 4)), rng.standard_normal((15, 3))
     directions, step = rng.standard_normal((4, 6)), 1e-6
     widths = None if width is None else np.full(6, width)
-    architecture = VectorReLU()
+    architecture = ReLU()
     values, gradients = architecture.correlate(X, v, directions, widths)
     singles = [ReLU().correlate(X, column, directions, widths)[0] for column in v.T]
     assert values == pytest.approx(np.linalg.norm(singles, axis=0))
@@ -132,7 +132,7 @@ def test_price_and_gradient_of_several_outputs(width):
 def test_climbs_raise_the_price_and_stay_below_the_bound():
     rng = np.random.default_rng(6)
     X, v = rng.standard_normal((30, 4)), rng.standard_normal((30, 3))
-    architecture, starts = VectorReLU(), rng.standard_normal((4, 50))
+    architecture, starts = ReLU(), rng.standard_normal((4, 50))
     ends = maxima_at(architecture, X, v, climb(architecture, X, v, starts))
     assert ends.values.mean() > maxima_at(architecture, X, v, starts).values.mean()
     assert ends.largest <= architecture.price_bound(X, v)

@@ -52,14 +52,13 @@ CASES = [
 @pytest.mark.parametrize("intercept", [True, False])
 @pytest.mark.parametrize(("solver", "loss", "has_cones"), CASES)
 def test_solvers_agree_with_cvxpy_on_given_cells(solver, loss, has_cones, intercept):
-    activation = "relu" if has_cones else "gated_relu"
     program = make_program(1, loss, has_cones=has_cones, intercept=intercept)
     reference = solve_program(
-        program, select_backend("cvxpy", activation), tol=1e-6, max_iter=1
+        program, select_backend("cvxpy", program.features), tol=1e-6, max_iter=1
     )
     tol = 1e-3 if loss == "hinge" else 1e-5
     point = solve_program(
-        program, select_backend(solver, activation), tol=tol, max_iter=20_000
+        program, select_backend(solver, program.features), tol=tol, max_iter=20_000
     )
     assert point.certificate.relative_gap <= 2 * tol
     assert point.certificate.primal == pytest.approx(
@@ -74,7 +73,7 @@ def test_search_is_below_the_descents_of_wide_networks(loss):
     samples = collect_samples(X, y, weights, loss=loss)
     trainer = Trainer(
         samples,
-        select_backend("auto", "relu"),
+        select_backend("auto", {"cones"}),
         loss=loss,
         epsilon=0.3,
         # The bound is an estimate: with fewer starts some seeds miss a direction.
@@ -109,7 +108,8 @@ def test_search_is_below_the_descents_of_wide_networks(loss):
 def test_certificate_is_the_objective_of_the_network(loss):
     X, y, weights = make_data(3, loss)
     samples = collect_samples(X, y, weights, loss=loss)
-    trainer = Trainer(samples, select_backend("auto", "relu"), loss=loss, epsilon=0.3)
+    backend = select_backend("auto", {"cones"})
+    trainer = Trainer(samples, backend, loss=loss, epsilon=0.3)
     beta = 0.1 * trainer.beta_max()
     trained = trainer.train(beta)
     options = {"epsilon": 0.3} if loss == "huber" else {}
@@ -124,7 +124,7 @@ def test_weights_are_repetitions(loss):
     X, y, _ = make_data(4, loss)
     counts = np.random.default_rng(0).integers(0, 3, len(y))
     rows = np.repeat(np.arange(len(y)), counts)
-    backend = select_backend("auto", "relu")
+    backend = select_backend("auto", {"cones"})
     values = []
     for samples in (
         collect_samples(X, y, counts.astype(float), loss=loss),
@@ -141,7 +141,10 @@ def test_huber_scales_with_the_targets():
     for scale in (1.0, 8.0):
         samples = collect_samples(X, scale * y + scale, weights, loss="huber")
         trainer = Trainer(
-            samples, select_backend("auto", "relu"), loss="huber", epsilon=0.3 * scale
+            samples,
+            select_backend("auto", {"cones"}),
+            loss="huber",
+            epsilon=0.3 * scale,
         )
         networks.append(trainer.train(0.5 * scale).network.predict(X) / scale)
     assert networks[0] == pytest.approx(networks[1], abs=1e-8)

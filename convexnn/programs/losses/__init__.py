@@ -14,9 +14,9 @@ atoms phi, and sum 0 where an intercept is fitted, ``-L*(-v)`` is a lower bound 
 optimum (three-layer paper, eq. 3 and 6).
 """
 
-from .loss import Loss
+from .loss import Loss, Offset
 from .margins import HingeLoss, LogisticLoss, SquaredHingeLoss
-from .smooth import HuberLoss
+from .smooth import HuberLoss, SmoothLoss
 from .softmax import MultinomialLoss
 from .squares import SquaredLoss
 
@@ -27,6 +27,8 @@ __all__ = [
     "LogisticLoss",
     "Loss",
     "MultinomialLoss",
+    "Offset",
+    "SmoothLoss",
     "SquaredHingeLoss",
     "SquaredLoss",
 ]

@@ -53,6 +53,11 @@ class Loss(ABC):
         self.constant = constant
         self._total = float(weights.sum())
 
+    @property
+    def is_vector(self) -> bool:
+        """Whether targets, and outputs, have several columns."""
+        return self.y.ndim == 2
+
     @abstractmethod
     def offset(self, z: np.ndarray, near: Offset | None = None) -> Offset:
         """Return the intercept c that minimises the loss at the output z."""
@@ -102,6 +107,39 @@ class Loss(ABC):
     def smoothed(self, width: float) -> Loss:
         """Return a smooth loss near this one: itself, if it is smooth."""
         return self
+
+    def bound(self, v: np.ndarray, beta: float, price: float) -> float:
+        """Return the best lower bound that the multiples of a dual point prove.
+
+        A dual point of price p, the largest norm that a unit or group makes of it, is
+        feasible after division by ``p / beta``, and so are all smaller multiples of
+        it. Their largest dual value bounds every objective from below (three-layer
+        paper, eq. 6).
+
+        Parameters
+        ----------
+        v : ndarray of shape (n,) or (n, q)
+            Dual point.
+        beta : float
+            Penalty.
+        price : float
+            Its price, or a bound on it from above.
+
+        Returns
+        -------
+        float
+            The bound.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from convexnn.programs.losses import SquaredLoss
+        >>> loss = SquaredLoss(np.array([3.0, 4.0]), np.ones(2), intercept=False)
+        >>> loss.bound(loss.y, beta=1.0, price=2.0), loss.bound(loss.y, 1.0, 0.0)
+        (9.375, 12.5)
+        """
+        limit = beta / price if price > 0 else np.inf
+        return self.dual_value(self.best_scale(v, limit) * v)
 
     def best_scale(self, v: np.ndarray, limit: float) -> float:
         """Return the t in [0, limit] that maximises ``dual_value(t * v)``."""

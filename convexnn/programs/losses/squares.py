@@ -8,6 +8,9 @@ from .loss import Loss, Offset, beside
 
 __all__ = ["OutputwiseSquaredLoss", "SquaredLoss"]
 
+#: Size of a residual, relative to the targets, that is rounding.
+_ROUNDING = 4 * np.finfo(float).eps
+
 
 class SquaredLoss(Loss):
     """Half the weighted sum of squares: ``l(f, y) = norm2(f - y)^2 / 2``.
@@ -57,9 +60,10 @@ class SquaredLoss(Loss):
     def best_scale(self, v: np.ndarray, limit: float) -> float:
         """Return the t in [0, limit] that maximises ``dual_value(t * v)``."""
         norm = self._square(v)
-        return (
-            float(np.clip(np.vdot(v, self.y) / norm, 0.0, limit)) if norm > 0 else 0.0
-        )
+        # What is left of an exact fit is rounding, of which no multiple is a bound.
+        if norm <= _ROUNDING**2 * float(np.sum(beside(self.weights, v) * self.y**2)):
+            return 0.0
+        return float(np.clip(np.vdot(v, self.y) / norm, 0.0, limit))
 
     @property
     def smoothness(self) -> float:

@@ -1,0 +1,1 @@
+"""Benchmarks: problems, methods, and experiments that put them side by side."""

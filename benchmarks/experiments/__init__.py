@@ -1,0 +1,1 @@
+"""Experiments: problems, methods and measures by name (see ``benchmarks.run``)."""

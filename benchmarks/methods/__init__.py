@@ -1,0 +1,1 @@
+"""Methods: what is timed, beside the estimators of convexnn."""

@@ -1,0 +1,1 @@
+"""Problems: data sets and penalties by name, and data that are drawn."""
