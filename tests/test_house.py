@@ -13,7 +13,16 @@ PACKAGE = ROOT / "convexnn"
 TREES = {path: ast.parse(path.read_text()) for path in sorted(PACKAGE.rglob("*.py"))}
 
 # Folders whose public functions and methods have types.
-TYPED = {"architectures", "programs", "search", "solvers", "training"}
+TYPED = {
+    "architectures",
+    "data",
+    "decoding",
+    "networks",
+    "programs",
+    "search",
+    "solvers",
+    "training",
+}
 
 # Names of several modules, and of how many. The two that stay are `solve`, as
 # backends are called alike, and one more `descend`, as the decoder has its own.

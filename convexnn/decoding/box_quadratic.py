@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
@@ -14,7 +16,9 @@ _BLOCK_ROUNDS = 20
 _ROUNDING = 1e-12
 
 
-def minimize_by_pivoting(matrix, gradient, lower, upper):
+def minimize_by_pivoting(
+    matrix: np.ndarray, gradient: np.ndarray, lower: np.ndarray, upper: np.ndarray
+) -> np.ndarray:
     r"""Minimise :math:`\frac12 s^\top H s + g^\top s` over a box, exactly.
 
     Block principal pivoting [1]_: entries beyond a bound are fixed at it, and fixed
@@ -54,7 +58,7 @@ def minimize_by_pivoting(matrix, gradient, lower, upper):
     """
     side = np.zeros(len(gradient), dtype=int)
     tolerance = _ROUNDING * np.max(np.abs(gradient), initial=0.0)
-    best = np.inf
+    best = len(gradient) + 1
     patience = _BLOCK_ROUNDS
     for _ in range(50 * len(gradient) + _BLOCK_ROUNDS):
         point = np.where(side < 0, lower, np.where(side > 0, upper, 0.0))
@@ -68,7 +72,7 @@ def minimize_by_pivoting(matrix, gradient, lower, upper):
         below, above = free & (point < lower), free & (point > upper)
         released = fixed & (side * slope > tolerance)
         wrong = below | above | released
-        n_wrong = np.count_nonzero(wrong)
+        n_wrong = int(np.count_nonzero(wrong))
         if n_wrong == 0:
             break
         if n_wrong < best:
@@ -83,8 +87,14 @@ def minimize_by_pivoting(matrix, gradient, lower, upper):
 
 
 def minimize_by_conjugate_gradients(
-    product, gradient, lower, upper, *, tol, max_products
-):
+    product: Callable[[np.ndarray], np.ndarray],
+    gradient: np.ndarray,
+    lower: np.ndarray,
+    upper: np.ndarray,
+    *,
+    tol: float,
+    max_products: int,
+) -> tuple[np.ndarray, int]:
     r"""Minimise :math:`\frac12 s^\top H s + g^\top s` over a box with products by H.
 
     Starts from zero, which the box must contain. Entries at a bound that the gradient
@@ -131,7 +141,7 @@ def minimize_by_conjugate_gradients(
     target, used = None, 0
     while used < max_products:
         free = ((point > lower) | (slope < 0)) & ((point < upper) | (slope > 0))
-        left = np.linalg.norm(slope[free])
+        left = float(np.linalg.norm(slope[free]))
         target = tol * left if target is None else target
         if left <= target or left == 0:
             break
@@ -150,7 +160,13 @@ def minimize_by_conjugate_gradients(
     return point, used
 
 
-def _conjugate_gradients(product, residual, free, target, max_products):
+def _conjugate_gradients(
+    product: Callable[[np.ndarray], np.ndarray],
+    residual: np.ndarray,
+    free: np.ndarray,
+    target: float,
+    max_products: int,
+) -> tuple[np.ndarray, int]:
     """Solve H s = residual on the free entries, zero elsewhere."""
     step, direction = np.zeros_like(residual), residual.copy()
     square, used = residual @ residual, 0
@@ -168,7 +184,14 @@ def _conjugate_gradients(product, residual, free, target, max_products):
     return step, used
 
 
-def _projected_step(product, point, slope, step, lower, upper):
+def _projected_step(
+    product: Callable[[np.ndarray], np.ndarray],
+    point: np.ndarray,
+    slope: np.ndarray,
+    step: np.ndarray,
+    lower: np.ndarray,
+    upper: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, int]:
     """Go along a step, bent at the box, as far as the quadratic falls.
 
     Returns the point, the gradient there and the number of products, zero if no

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse.linalg import LinearOperator, eigsh
 
+from .encoder import DecodingProblem, Evaluation
+from .progress import Decoded, Progress
+
 __all__ = [
     "AcceleratedSteps",
     "GradientSteps",
@@ -39,7 +42,9 @@ class _Numbers:
 _DESCENT = _Numbers()
 
 
-def largest_curvature(problem, w, *, centered):
+def largest_curvature(
+    problem: DecodingProblem, w: np.ndarray, *, centered: bool
+) -> float:
     """Return the largest eigenvalue of the Hessian of the loss at `w`.
 
     Parameters
@@ -64,7 +69,7 @@ def largest_curvature(problem, w, *, centered):
         hessian = slopes.gram() - np.outer(shift, shift)
         return max(float(np.linalg.eigvalsh(hessian)[-1]), 0.0)
 
-    def product(vector):
+    def product(vector: np.ndarray) -> np.ndarray:
         vector = np.ravel(vector)
         return slopes.product(vector) - shift * (shift @ vector)
 
@@ -74,7 +79,7 @@ def largest_curvature(problem, w, *, centered):
     return max(float(largest[0]), 0.0)
 
 
-def _auto_rate(problem, w, centered):
+def _auto_rate(problem: DecodingProblem, w: np.ndarray, centered: bool) -> float:
     """Return the default step; any does where no unit changes the loss."""
     curvature = largest_curvature(problem, w, centered=centered)
     return 2.0 * _DESCENT.stable / curvature if curvature > 0 else 1.0
@@ -104,7 +109,16 @@ class GradientSteps:
         Iteration t takes the gradient of number t modulo their number.
     """
 
-    def __init__(self, problem, theta, start, *, learning_rate, centered, batches):
+    def __init__(
+        self,
+        problem: DecodingProblem,
+        theta: float,
+        start: np.ndarray,
+        *,
+        learning_rate: float | None,
+        centered: bool,
+        batches: list[DecodingProblem],
+    ) -> None:
         self.problem, self.theta = problem, theta
         self.centered, self.batches = centered, batches
         self.is_constant = learning_rate is not None
@@ -112,11 +126,11 @@ class GradientSteps:
         self.n_steps = 0
         self.last = np.inf
 
-    def objective(self, evaluation):
+    def objective(self, evaluation: Evaluation) -> float:
         """Return what the steps minimise."""
         return evaluation.centered_loss if self.centered else evaluation.loss
 
-    def advance(self, w, at):
+    def advance(self, w: np.ndarray, at: Evaluation) -> np.ndarray:
         """Return the next iterate."""
         reached = self.objective(at)
         if not self.is_constant and reached > self.last:
@@ -149,17 +163,24 @@ class AcceleratedSteps:
        Schemes", Foundations of Computational Mathematics, 2015.
     """
 
-    def __init__(self, problem, theta, start, *, learning_rate):
+    def __init__(
+        self,
+        problem: DecodingProblem,
+        theta: float,
+        start: np.ndarray,
+        *,
+        learning_rate: float | None,
+    ) -> None:
         self.theta = theta
         share = _DESCENT.cautious
         self.rate = learning_rate or share * _auto_rate(problem, start, True)
         self.last, self.momentum = start, 1.0
 
-    def objective(self, evaluation):
+    def objective(self, evaluation: Evaluation) -> float:
         """Return what the steps minimise."""
         return evaluation.centered_loss
 
-    def advance(self, w, at):
+    def advance(self, w: np.ndarray, at: Evaluation) -> np.ndarray:
         """Return the next iterate."""
         new = np.clip(w - self.rate * at.centered_gradient, -self.theta, self.theta)
         moved = new - self.last
@@ -171,7 +192,14 @@ class AcceleratedSteps:
         return np.clip(new + speed * moved, -self.theta, self.theta)
 
 
-def descend(problem, start, progress, steps, *, may_stall=True):
+def descend(
+    problem: DecodingProblem,
+    start: np.ndarray,
+    progress: Progress,
+    steps: GradientSteps | AcceleratedSteps,
+    *,
+    may_stall: bool = True,
+) -> Decoded:
     """Take first-order steps until the fit is exact, stalls, diverges or is cut.
 
     Parameters

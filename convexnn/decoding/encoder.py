@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,7 @@ _BLOCK = 2**16
 _EXACT_COUNTS = 2**24
 
 
-def encode(X, w):
+def encode(X: np.ndarray, w: np.ndarray) -> np.ndarray:
     r"""Return :math:`f(x_i; w) = \sum_k \max(w_k + x_{ik}, 0)` for every row.
 
     Equation (1) of [1]_.
@@ -52,7 +53,7 @@ def encode(X, w):
     return codes
 
 
-def _shifted_blocks(X, w):
+def _shifted_blocks(X: np.ndarray, w: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
     """Yield slices of rows with X + w on them, in one array that is used again."""
     n_rows, n_columns = X.shape
     size = max(1, _BLOCK // max(n_columns, 1))
@@ -87,12 +88,12 @@ class Evaluation:
     activity: np.ndarray
 
     @property
-    def centered_loss(self):
+    def centered_loss(self) -> float:
         """Half the weighted variance of the residuals."""
         return max(self.loss - 0.5 * self.mean**2, 0.0)
 
     @property
-    def centered_gradient(self):
+    def centered_gradient(self) -> np.ndarray:
         """Gradient (4) of the paper, which is that of `centered_loss`."""
         return self.gradient - self.mean * self.activity
 
@@ -131,7 +132,9 @@ class DecodingProblem:
     ([-2.0, 0.0], 1.0, [-1.0], [0.5])
     """
 
-    def __init__(self, X, y, weights=None):
+    def __init__(
+        self, X: np.ndarray, y: np.ndarray, weights: np.ndarray | None = None
+    ) -> None:
         self.X, self.y = X, y
         weights = np.ones(len(y)) if weights is None else weights
         self.shares = weights / weights.sum()
@@ -143,11 +146,11 @@ class DecodingProblem:
         self.scale = float(abs(mean) if is_constant else spread)
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, ...]:
         """Numbers of rows and of entries of w."""
         return self.X.shape
 
-    def evaluate(self, w, slopes=None):
+    def evaluate(self, w: np.ndarray, slopes: Slopes | None = None) -> Evaluation:
         """Return residuals, loss and gradients at `w`.
 
         Parameters
@@ -165,11 +168,11 @@ class DecodingProblem:
         residual = np.empty(len(self.y))
         sums = np.zeros((2, len(w)))
         ones = np.ones(len(w))
-        active = factors = None
+        active = np.empty((0, len(w)))
         for rows, shifted in _shifted_blocks(self.X, w):
-            if active is None:
-                active, factors = np.empty_like(shifted), np.empty((2, len(shifted)))
             size = len(shifted)
+            if len(active) < size:
+                active, factors = np.empty_like(shifted), np.empty((2, size))
             np.greater_equal(shifted, 0, out=active[:size])
             np.maximum(shifted, 0, out=shifted)
             residual[rows] = shifted @ ones - self.y[rows]
@@ -183,14 +186,16 @@ class DecodingProblem:
             residual, 0.5 * float(weighted @ residual), sums[0], weighted.sum(), sums[1]
         )
 
-    def slopes(self, w=None):
+    def slopes(self, w: np.ndarray | None = None) -> Slopes:
         """Return the slopes at `w`, or room for slopes if it is None."""
         slopes = Slopes(self)
         if w is not None:
             slopes.fill(w)
         return slopes
 
-    def best_cell(self, w, at, slopes):
+    def best_cell(
+        self, w: np.ndarray, at: Evaluation, slopes: Slopes
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         r"""Return the cell beside `w` into which the loss falls, and its slopes.
 
         Cells, on which all slopes are constant, are boxes: entry k lies between two
@@ -238,7 +243,7 @@ class DecodingProblem:
             np.where(goes_left | stays, w, upper),
         )
 
-    def unidentified(self, w):
+    def unidentified(self, w: np.ndarray) -> np.ndarray:
         """Return the entries of `w` that the slopes at `w` do not determine.
 
         Parameters
@@ -261,7 +266,9 @@ class DecodingProblem:
         )
         return np.flatnonzero((size[group.ravel()] > 1) | ~patterns.any(axis=0))
 
-    def batches(self, n_batches, random_state):
+    def batches(
+        self, n_batches: int, random_state: np.random.RandomState
+    ) -> list[DecodingProblem]:
         """Return problems over random parts of the rows, equal in size up to one."""
         if n_batches == 1:
             return [self]
@@ -289,17 +296,17 @@ class Slopes:
         The Jacobian, float32.
     """
 
-    def __init__(self, problem):
+    def __init__(self, problem: DecodingProblem) -> None:
         self.problem = problem
         self.array = np.empty(problem.shape, dtype=np.float32)
         self._shares = problem.shares.astype(np.float32)
 
-    def fill(self, w):
+    def fill(self, w: np.ndarray) -> None:
         """Overwrite the array with the slopes at `w`."""
         for rows, shifted in _shifted_blocks(self.problem.X, w):
             np.greater_equal(shifted, 0, out=self.array[rows])
 
-    def product(self, vector):
+    def product(self, vector: np.ndarray) -> np.ndarray:
         """Return J' P J v in single precision, P the diagonal of the shares."""
         n_rows, n_columns = self.array.shape
         size = max(1, 2 * _BLOCK // n_columns)
@@ -311,7 +318,7 @@ class Slopes:
             result += (self._shares[rows] * (block @ vector)) @ block
         return result
 
-    def gram(self):
+    def gram(self) -> np.ndarray:
         """Return J' P J in double precision; exact counts if the weights are equal."""
         n_rows, n_columns = self.array.shape
         result = np.zeros((n_columns, n_columns))

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from .box_quadratic import minimize_by_conjugate_gradients, minimize_by_pivoting
+from .encoder import DecodingProblem, Slopes
+from .progress import Decoded, Progress
 
 __all__ = ["FactorizedSteps", "IterativeSteps", "decode_newton", "finish_on_kinks"]
 
@@ -58,24 +60,26 @@ class _Steps:
         The Jacobian at the point that the steps leave from.
     """
 
-    def __init__(self, slopes):
+    def __init__(self, slopes: Slopes) -> None:
         self._slopes = slopes
 
-    def leave_from(self, w):
+    def leave_from(self, w: np.ndarray) -> None:
         """Take a new point, of which the slopes are those already."""
 
-    def stay_at(self, w):
+    def stay_at(self, w: np.ndarray) -> None:
         """Take the point again after a trial elsewhere, where the slopes now are."""
 
 
 class FactorizedSteps(_Steps):
     """Steps from the normal equations, whose matrix is formed and factorised."""
 
-    def leave_from(self, w):
+    def leave_from(self, w: np.ndarray) -> None:
         """Form the matrix, which outlives trials elsewhere."""
         self._gram = self._slopes.gram()
 
-    def step(self, gradient, damping, lower, upper):
+    def step(
+        self, gradient: np.ndarray, damping: float, lower: np.ndarray, upper: np.ndarray
+    ) -> np.ndarray | None:
         """Return the minimiser of the damped model over the box, or None."""
         matrix = self._gram.copy()
         matrix[np.diag_indices_from(matrix)] += damping
@@ -88,11 +92,13 @@ class FactorizedSteps(_Steps):
 class IterativeSteps(_Steps):
     """Steps by conjugate gradients: nothing but products with the Jacobian."""
 
-    def stay_at(self, w):
+    def stay_at(self, w: np.ndarray) -> None:
         """Restore the slopes after a trial elsewhere."""
         self._slopes.fill(w)
 
-    def step(self, gradient, damping, lower, upper):
+    def step(
+        self, gradient: np.ndarray, damping: float, lower: np.ndarray, upper: np.ndarray
+    ) -> np.ndarray:
         """Return an approximate minimiser of the damped model over the box."""
         # Products are in single precision, whose range is small.
         scale = max(float(np.max(np.abs(gradient))), np.finfo(float).tiny)
@@ -108,7 +114,14 @@ class IterativeSteps(_Steps):
         return scale * step
 
 
-def decode_newton(problem, theta, start, progress, *, factorize):
+def decode_newton(
+    problem: DecodingProblem,
+    theta: float,
+    start: np.ndarray,
+    progress: Progress,
+    *,
+    factorize: bool,
+) -> Decoded:
     r"""Minimise the loss (2) over the box by Levenberg-Marquardt iterations.
 
     Each iteration minimises :math:`\frac12 s^\top (J^\top P J + \lambda I) s +
@@ -163,7 +176,14 @@ def decode_newton(problem, theta, start, progress, *, factorize):
     return progress.result(w, has_converged=n_crawled > 1)
 
 
-def finish_on_kinks(problem, theta, w, progress, *, factorize):
+def finish_on_kinks(
+    problem: DecodingProblem,
+    theta: float,
+    w: np.ndarray,
+    progress: Progress,
+    *,
+    factorize: bool,
+) -> Decoded:
     r"""Minimise the loss (2) from cell to cell, down to a point with no descent.
 
     Where the minimum has residuals, it lies on kinks, :math:`w_k = -x_{ik}` for some

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+
+from .encoder import DecodingProblem
 
 __all__ = ["Decoded", "Progress", "Settings"]
 
@@ -59,7 +62,7 @@ class Settings:
     centered: bool = True
     n_batches: int = 1
     verbose: int = 0
-    watch: object = None
+    watch: Callable[[np.ndarray], object] | None = None
 
 
 @dataclass
@@ -74,12 +77,12 @@ class Progress:
         When to stop, and what to show.
     """
 
-    problem: object
+    problem: DecodingProblem
     settings: Settings
-    losses: list = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
     started: float = field(default_factory=time.process_time)
 
-    def record(self, w, loss):
+    def record(self, w: np.ndarray, loss: float) -> None:
         """Note the loss before the first iteration or after one."""
         self.losses.append(loss)
         if self.settings.verbose > 1:
@@ -89,23 +92,25 @@ class Progress:
             self.settings.watch(w)
 
     @property
-    def n_iter(self):
+    def n_iter(self) -> int:
         """Iterations so far."""
         return len(self.losses) - 1
 
-    def is_exact(self, loss):
+    def is_exact(self, loss: float) -> bool:
         """Whether a loss is that of an exact fit, up to `tol`."""
         return bool(np.sqrt(2 * loss) <= self.settings.tol * self.problem.scale)
 
-    def is_over(self, loss):
+    def is_over(self, loss: float) -> bool:
         """Whether the fit is exact or the iterations are used up."""
         return self.is_exact(loss) or self.n_iter >= self.settings.max_iter
 
-    def is_stalled(self, before, after):
+    def is_stalled(self, before: float, after: float) -> bool:
         """Whether an iteration changed what it minimises by next to nothing."""
         return bool(abs(before - after) <= self.settings.tol * before)
 
-    def result(self, w, *, has_converged, learning_rate=None):
+    def result(
+        self, w: np.ndarray, *, has_converged: bool, learning_rate: float | None = None
+    ) -> Decoded:
         """Return the end; the last loss recorded is that of `w`."""
         is_exact = self.is_exact(self.losses[-1])
         losses = np.array(self.losses)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
 from .descent import AcceleratedSteps, GradientSteps, descend
+from .encoder import DecodingProblem
 from .newton import decode_newton, finish_on_kinks
-from .progress import Progress, Settings
+from .progress import Decoded, Progress, Settings
 
 __all__ = [
     "SOLVERS",
@@ -29,7 +31,7 @@ _WIDTHS = (1.25, 0.5)
 _AGREEING, _AGREEMENT = 3, 1e-2
 
 
-def choose_solver(name, shape):
+def choose_solver(name: str, shape: tuple[int, ...]) -> str:
     """Return the solver that a name stands for on `X` of that shape.
 
     "auto" is "newton", and "newton_cg" where X has more than 100,000 entries.
@@ -45,7 +47,12 @@ def choose_solver(name, shape):
     return "newton" if shape[0] * shape[1] <= FACTORIZED_SIZE else "newton_cg"
 
 
-def decode(problem, solver, settings, random_state):
+def decode(
+    problem: DecodingProblem,
+    solver: str,
+    settings: Settings,
+    random_state: np.random.RandomState,
+) -> Decoded:
     """Return the best vector found for a decoding problem.
 
     Parameters
@@ -67,7 +74,7 @@ def decode(problem, solver, settings, random_state):
     return SOLVERS[solver](problem, settings, random_state)
 
 
-def middle_start(problem, theta):
+def middle_start(problem: DecodingProblem, theta: float) -> np.ndarray:
     """Return minus the means of the probes, inside the box.
 
     There each unit is active on about half of the rows, where slopes tell most.
@@ -75,7 +82,9 @@ def middle_start(problem, theta):
     return np.clip(-(problem.shares @ problem.X), -theta, theta)
 
 
-def _mean_absolute_deviation(problem, middle):
+def _mean_absolute_deviation(
+    problem: DecodingProblem, middle: np.ndarray
+) -> np.ndarray:
     """Return that of each column of X about its mean, in passes over few rows."""
     result = np.zeros(len(middle))
     size = max(1, 2**16 // len(middle))
@@ -85,7 +94,9 @@ def _mean_absolute_deviation(problem, middle):
     return result
 
 
-def _starts(problem, settings, random_state):
+def _starts(
+    problem: DecodingProblem, settings: Settings, random_state: np.random.RandomState
+) -> Iterator[np.ndarray]:
     """Yield the middle start and random ones about it, of two widths in turn."""
     theta = settings.theta
     yield middle_start(problem, theta)
@@ -97,13 +108,19 @@ def _starts(problem, settings, random_state):
         yield np.clip(width * draw - means, -theta, theta)
 
 
-def _agree(ends):
+def _agree(ends: list[Decoded]) -> bool:
     """Whether the smallest losses are those of one minimum."""
     losses = [end.losses[-1] for end in ends[:_AGREEING]]
     return len(losses) == _AGREEING and losses[-1] - losses[0] <= _AGREEMENT * losses[0]
 
 
-def _solve_newton(problem, settings, random_state, *, factorize):
+def _solve_newton(
+    problem: DecodingProblem,
+    settings: Settings,
+    random_state: np.random.RandomState,
+    *,
+    factorize: bool,
+) -> Decoded:
     """Return the best of several starts, finished on kinks if it is not exact."""
     theta, ends = settings.theta, []
     for start in _starts(problem, settings, random_state):
@@ -127,7 +144,9 @@ def _solve_newton(problem, settings, random_state, *, factorize):
     return replace(best, n_starts=len(ends))
 
 
-def _solve_gradient(problem, settings, random_state):
+def _solve_gradient(
+    problem: DecodingProblem, settings: Settings, random_state: np.random.RandomState
+) -> Decoded:
     start = middle_start(problem, settings.theta)
     steps = GradientSteps(
         problem,
@@ -141,7 +160,9 @@ def _solve_gradient(problem, settings, random_state):
     return descend(problem, start, progress, steps, may_stall=settings.n_batches == 1)
 
 
-def _solve_accelerated(problem, settings, random_state):
+def _solve_accelerated(
+    problem: DecodingProblem, settings: Settings, random_state: np.random.RandomState
+) -> Decoded:
     start = middle_start(problem, settings.theta)
     rate = settings.learning_rate
     steps = AcceleratedSteps(problem, settings.theta, start, learning_rate=rate)
@@ -149,7 +170,7 @@ def _solve_accelerated(problem, settings, random_state):
 
 
 #: Solvers by name, each called with a problem, settings and a random state.
-SOLVERS = {
+SOLVERS: dict[str, Callable[..., Decoded]] = {
     "newton": partial(_solve_newton, factorize=True),
     "newton_cg": partial(_solve_newton, factorize=False),
     "centered_gd": _solve_gradient,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from numbers import Real
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_array
 
 __all__ = ["TailQuantities", "tail_quantities"]
@@ -27,7 +28,7 @@ class TailQuantities:
     S: float
 
     @property
-    def rate(self):
+    def rate(self) -> float:
         """Factor 1 - (T / (3 S))² of the squared error in each iteration; 1 at T = 0.
 
         Promised by Theorem 3.1 at `learning_rate`, for batches large enough.
@@ -35,12 +36,14 @@ class TailQuantities:
         return 1.0 - (self.T / (3.0 * self.S)) ** 2 if self.T > 0 else 1.0
 
     @property
-    def learning_rate(self):
+    def learning_rate(self) -> float:
         """Step 2 T / (9 S²) of Theorem 3.1; 0 at T = 0."""
         return 2.0 * self.T / (9.0 * self.S**2) if self.T > 0 else 0.0
 
 
-def tail_quantities(X, theta, *, sample_weight=None):
+def tail_quantities(
+    X: ArrayLike, theta: float, *, sample_weight: ArrayLike | None = None
+) -> TailQuantities:
     r"""Return T(theta), S(theta), the step and the rate of Theorem 3.1 in [1]_.
 
     The entries of `X` are taken for draws of one random variable, whose distribution is
@@ -85,11 +88,11 @@ def tail_quantities(X, theta, *, sample_weight=None):
     >>> found.learning_rate, round(found.rate, 4)
     (0.2222222222222222, 0.9931)
     """
-    X = check_array(X, dtype=[np.float64, np.float32], input_name="X")
+    probes: np.ndarray = check_array(X, dtype=[np.float64, np.float32], input_name="X")
     is_number = isinstance(theta, Real) and not isinstance(theta, bool)
     if not (is_number and 0 < theta < np.inf):
         raise ValueError(f"theta must be a float in (0, inf), got {theta!r}.")
-    values, shares = _distribution(X, _checked_weights(sample_weight, X))
+    values, shares = _distribution(probes, _checked_weights(sample_weight, probes))
     # Share of the entries that are >= each distinct value, and then of none.
     at_least = np.append(np.cumsum(shares[::-1])[::-1] / shares.sum(), 0.0)
     first, last = np.searchsorted(values, [-theta, theta])
@@ -101,7 +104,7 @@ def tail_quantities(X, theta, *, sample_weight=None):
     )
 
 
-def _checked_weights(sample_weight, X):
+def _checked_weights(sample_weight: ArrayLike | None, X: np.ndarray) -> np.ndarray:
     """Return the weights of the rows as an array."""
     if sample_weight is None:
         return np.ones(len(X))
@@ -117,7 +120,7 @@ def _checked_weights(sample_weight, X):
     return weights
 
 
-def _distribution(X, weights):
+def _distribution(X: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the distinct entries in ascending order and the weight of each."""
     values, where = np.unique(X, return_inverse=True)
     return values, np.bincount(

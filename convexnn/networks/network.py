@@ -18,7 +18,7 @@ __all__ = [
 ]
 
 
-def with_slopes(z, slopes):
+def with_slopes(z: np.ndarray, slopes: tuple[float, float]) -> np.ndarray:
     """Return units of two slopes, below and above zero, in place of z."""
     if slopes == (0.0, 1.0):
         return np.maximum(z, 0, out=z)
@@ -41,7 +41,13 @@ class Network(ABC):
     def penalty(self) -> float:
         """Return the sum of squares of the weights, or what it comes to at best."""
 
-    def objective(self, X, y, beta, sample_weight=None):
+    def objective(
+        self,
+        X: np.ndarray,
+        y: np.ndarray,
+        beta: float,
+        sample_weight: np.ndarray | None = None,
+    ) -> float:
         """Return ``1/2 sum_i s_i norm2(f(x_i) - y_i)^2 + beta/2 penalty()``.
 
         Parameters
@@ -93,19 +99,19 @@ class ReLUNetwork(Network):
     slopes: tuple[float, float] = field(default=(0.0, 1.0), kw_only=True)
 
     @property
-    def n_neurons(self):
+    def n_neurons(self) -> int:
         """Number m of hidden units."""
         return len(self.output)
 
-    def activations(self, X):
+    def activations(self, X: np.ndarray) -> np.ndarray:
         """Return the hidden layer's output, of shape (n, m)."""
         return with_slopes(X @ self.hidden + self.hidden_bias, self.slopes)
 
-    def predict(self, X):
+    def predict(self, X: np.ndarray) -> np.ndarray:
         """Return the outputs of the network, of shape (n,) or (n, q)."""
         return self.activations(X) @ self.output + self.output_bias
 
-    def stacked(self):
+    def stacked(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the three layers of the units as sub-networks of one unit each.
 
         Shapes are as for :meth:`ThreeLayerNetwork.stacked
@@ -116,7 +122,7 @@ class ReLUNetwork(Network):
         first = np.vstack(rows)[:, :, None].astype(np.float64)
         return first, np.ones((self.n_neurons, 1)), self.output.astype(np.float64)
 
-    def penalty(self):
+    def penalty(self) -> float:
         """Return the sum of squares of all weights but the output intercept."""
         weights = (self.hidden, self.hidden_bias, self.output)
         return float(sum(np.sum(np.square(w, dtype=np.float64)) for w in weights))
@@ -137,7 +143,7 @@ class GatedReLUNetwork(ReLUNetwork):
     gates: np.ndarray
     gate_bias: np.ndarray
 
-    def activations(self, X):
+    def activations(self, X: np.ndarray) -> np.ndarray:
         """Return the hidden layer's output, of shape (n, m)."""
         return (X @ self.gates + self.gate_bias >= 0) * (
             X @ self.hidden + self.hidden_bias
@@ -156,6 +162,6 @@ class ConvolutionalReLUNetwork(ReLUNetwork):
 
     grid: PatchGrid
 
-    def activations(self, X):
+    def activations(self, X: np.ndarray) -> np.ndarray:
         """Return the pooled responses of the filters, of shape (n, m)."""
         return Patches(X, self.grid).pooled(self.hidden, self.hidden_bias)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -27,25 +29,25 @@ class WeightPoint:
         Whether the last row of the first layer holds biases.
     """
 
-    layers: tuple
+    layers: tuple[np.ndarray, ...]
     has_bias: bool
 
-    def vector(self):
+    def vector(self) -> np.ndarray:
         """Return all weights, of shape (n_weights,)."""
         return np.concatenate([layer.ravel() for layer in self.layers])
 
-    def at(self, vector):
+    def at(self, vector: np.ndarray) -> Self:
         """Return the point of the same shape with these weights."""
         ends = np.cumsum([layer.size for layer in self.layers])[:-1]
         parts = zip(self.layers, np.split(vector, ends), strict=True)
         return replace(self, layers=tuple(v.reshape(np.shape(a)) for a, v in parts))
 
     @property
-    def width(self):
+    def width(self) -> int:
         """Number of hidden units, or of sub-networks."""
         return len(self.layers[-2])
 
-    def widened(self, width):
+    def widened(self, width: int) -> Self:
         """Return the same network with units of zeros to make up the width."""
         *inner, output, intercept = self.layers
         missing = 0, width - self.width
@@ -55,7 +57,7 @@ class WeightPoint:
         ]
         return replace(self, layers=(*inner, np.pad(output, missing), intercept))
 
-    def draw_direction(self, random_state):
+    def draw_direction(self, random_state: np.random.RandomState) -> np.ndarray:
         """Return a random direction, normalised by filters, of shape (n_weights,).
 
         It is Gaussian, and every filter (the weights that enter one unit, its bias
@@ -85,20 +87,20 @@ class TwoLayerPoint(WeightPoint):
     """Hidden layer of shape (d, m), output weights (m,), intercept."""
 
     @classmethod
-    def of(cls, network):
+    def of(cls, network: ReLUNetwork) -> TwoLayerPoint:
         """Return the point of a :class:`~convexnn.networks.network.ReLUNetwork`."""
         first, _, output = network.stacked()
-        layers = first[:, :, 0], output, np.float64(network.output_bias)
+        layers = first[:, :, 0], output, np.asarray(network.output_bias, np.float64)
         return cls(layers, network.has_bias)
 
-    def network(self):
+    def network(self) -> ReLUNetwork:
         """Return the network."""
         hidden, output, intercept = self.layers
         bias = hidden[-1] if self.has_bias else np.zeros(len(output))
         weights = hidden[: len(hidden) - self.has_bias], bias, output, float(intercept)
         return ReLUNetwork(*weights, has_bias=self.has_bias)
 
-    def nearest_order(self, other):
+    def nearest_order(self, other: WeightPoint) -> Self:
         """Return this network with its units in the order nearest to another's."""
         (hidden, output, intercept), (there, out, _) = self.layers, other.layers
         overlap = there.T @ hidden + np.outer(out, output)
@@ -111,13 +113,13 @@ class ThreeLayerPoint(WeightPoint):
     """First layers (d, K, m), second layers (m, K), output weights (K,), intercept."""
 
     @classmethod
-    def of(cls, network):
+    def of(cls, network: ThreeLayerNetwork) -> ThreeLayerPoint:
         """Return the point of a network with at least one sub-network."""
         first, second, third = network.stacked()
-        layers = first, second.T, third, np.float64(network.intercept)
+        layers = first, second.T, third, np.asarray(network.intercept, np.float64)
         return cls(layers, network.has_bias)
 
-    def network(self):
+    def network(self) -> ThreeLayerNetwork:
         """Return the network, first layers of a norm above 1 scaled to 1."""
         first, second, third, intercept = self.layers
         norms = np.sqrt(np.sum(first**2, axis=(0, 2)))
@@ -125,7 +127,7 @@ class ThreeLayerPoint(WeightPoint):
         subnetworks = zip(first.swapaxes(0, 1), second.T, third, strict=True)
         return ThreeLayerNetwork(list(subnetworks), float(intercept), self.has_bias)
 
-    def nearest_order(self, other):
+    def nearest_order(self, other: WeightPoint) -> Self:
         """Return this network with sub-networks and units in the order nearest."""
         first, second, third, intercept = self.layers
         there, second_there, third_there, _ = other.layers
@@ -149,7 +151,10 @@ class ThreeLayerPoint(WeightPoint):
         return replace(self, layers=(*layers, intercept))
 
 
-def as_point(weights):
+Point = TwoLayerPoint | ThreeLayerPoint
+
+
+def as_point(weights: Any) -> Point:
     """Return the weights of a network of two or three layers as a point.
 
     Parameters
@@ -171,11 +176,12 @@ def as_point(weights):
     network, _ = read_network(weights)
     if not network.n_neurons:
         raise ValueError("weights must have a unit, got a network without any.")
-    kind = TwoLayerPoint if isinstance(network, ReLUNetwork) else ThreeLayerPoint
-    return kind.of(network)
+    if isinstance(network, ReLUNetwork):
+        return TwoLayerPoint.of(network)
+    return ThreeLayerPoint.of(network)
 
 
-def matched(points):
+def matched(points: Sequence[Point]) -> list[Point]:
     """Return points of one width whose units correspond to those of the first.
 
     Narrower networks get units of zeros. The order of units, and of sub-networks, does
@@ -210,7 +216,7 @@ def matched(points):
     return [first, *(point.nearest_order(first) for point in others)]
 
 
-def _shape_of_unit(point):
+def _shape_of_unit(point: WeightPoint) -> tuple[int, ...]:
     """Return the shape of the first layer's weights, without the width."""
     shape = point.layers[0].shape
     return shape[:1] + shape[2:]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -13,8 +14,12 @@ from .three_layer import ThreeLayerNetwork
 
 __all__ = ["read_network"]
 
+Readable = ReLUNetwork | ThreeLayerNetwork
 
-def read_network(weights, n_features=None):
+
+def read_network(
+    weights: Any, n_features: int | None = None
+) -> tuple[Readable, float | None]:
     """Return the network of one output that weights of any kind stand for.
 
     Parameters
@@ -53,6 +58,7 @@ def read_network(weights, n_features=None):
     >>> network.predict(np.array([[1.0, -3.0]])), intercept
     (array([1.]), None)
     """
+    network: Any
     is_own = True
     if hasattr(weights, "get_params"):
         network = _of_estimator(weights)
@@ -73,16 +79,16 @@ def read_network(weights, n_features=None):
     return network, intercept if has_intercept else None
 
 
-def _is_read(network):
+def _is_read(network: Any) -> bool:
     """Whether it is a network of ReLU units and one output."""
     is_plain = type(network) in (ReLUNetwork, ThreeLayerNetwork)
     return is_plain and np.ndim(network.output) == 1
 
 
-def _of_estimator(estimator):
+def _of_estimator(estimator: Any) -> Readable:
     """Return the network of a fitted regressor of one output under squared loss."""
     check_is_fitted(estimator)
-    network = getattr(estimator, "network_", None)
+    network: Any = getattr(estimator, "network_", None)
     is_squared = getattr(estimator, "loss", "squared") == "squared"
     if not (is_squared and _is_read(network)):
         raise ValueError(
@@ -94,7 +100,7 @@ def _of_estimator(estimator):
     return replace(network, has_bias=bool(estimator.fit_intercept))
 
 
-def _check_layers(network, n_features):
+def _check_layers(network: Readable, n_features: int | None) -> None:
     """Refuse weights that are not finite, or not for so many inputs."""
     if not network.n_neurons:
         return
@@ -108,7 +114,7 @@ def _check_layers(network, n_features):
         )
 
 
-def _of_arrays(weights, n_features):
+def _of_arrays(weights: Any, n_features: int | None) -> Readable:
     """Return the network of a pair, a list of sub-networks, or a module."""
     if callable(getattr(weights, "parameters", None)):
         weights = _of_module(weights)
@@ -123,7 +129,7 @@ def _of_arrays(weights, n_features):
         for each in weights
     ]
     is_pair = len(weights) == 2 and all(isinstance(w, np.ndarray) for w in weights)
-    network = _two_layers(*weights) if is_pair else _three_layers(weights)
+    network: Any = _two_layers(*weights) if is_pair else _three_layers(weights)
     rows = len(network.hidden if is_pair else network.subnetworks[0][0])
     if n_features is None or rows != n_features + 1:
         return network
@@ -133,13 +139,13 @@ def _of_arrays(weights, n_features):
     return replace(network, hidden=hidden, hidden_bias=bias, has_bias=True)
 
 
-def _array(value):
+def _array(value: Any) -> np.ndarray:
     """Return an array of a number, a sequence or a tensor."""
     value = value.detach().cpu() if hasattr(value, "detach") else value
     return np.asarray(value, dtype=np.float64)
 
 
-def _of_module(module):
+def _of_module(module: Any) -> Any:
     """Return the weights of a torch module of two or three linear layers."""
     layers = [_array(weight) for weight in module.parameters()]
     shapes = [layer.shape for layer in layers]
@@ -156,7 +162,7 @@ def _of_module(module):
     return [(layers[0].T, layers[1][0], layers[2][0, 0])]
 
 
-def _two_layers(hidden, output):
+def _two_layers(hidden: np.ndarray, output: np.ndarray) -> ReLUNetwork:
     output = output.reshape(-1)
     if hidden.ndim != 2 or hidden.shape[1] != len(output):
         raise ValueError(
@@ -166,7 +172,7 @@ def _two_layers(hidden, output):
     return ReLUNetwork(hidden, np.zeros(len(output)), output, 0.0, has_bias=False)
 
 
-def _three_layers(subnetworks):
+def _three_layers(subnetworks: list[Any]) -> ThreeLayerNetwork:
     shapes = [tuple(np.shape(layer) for layer in each) for each in subnetworks]
     first = shapes[0][0] if shapes and shapes[0] else ()
     fits = len(first) == 2 and all(

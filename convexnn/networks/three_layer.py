@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..data.samples import Samples
 from .network import Network
 
 __all__ = ["ThreeLayerNetwork"]
@@ -27,22 +28,22 @@ class ThreeLayerNetwork(Network):
         Whether the first layers have the row of biases.
     """
 
-    subnetworks: list
+    subnetworks: list[tuple[np.ndarray, np.ndarray, float | np.ndarray]]
     intercept: float | np.ndarray
     has_bias: bool
 
     @property
-    def n_neurons(self):
+    def n_neurons(self) -> int:
         """Number K of sub-networks."""
         return len(self.subnetworks)
 
     @property
-    def output(self):
+    def output(self) -> np.ndarray:
         """Output weights, of shape (K,) or (K, q)."""
         shape = (self.n_neurons, *np.shape(self.intercept))
         return np.reshape([w3 for _, _, w3 in self.subnetworks], shape)
 
-    def stacked(self):
+    def stacked(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the layers of all sub-networks, of which there has to be one.
 
         Returns
@@ -55,10 +56,13 @@ class ThreeLayerNetwork(Network):
             Output weights.
         """
         first, second, _ = zip(*self.subnetworks, strict=True)
-        layers = np.stack(first, axis=1), np.stack(second), self.output
-        return tuple(layer.astype(np.float64) for layer in layers)
+        return (
+            np.stack(first, axis=1).astype(np.float64),
+            np.stack(second).astype(np.float64),
+            self.output.astype(np.float64),
+        )
 
-    def predict(self, X):
+    def predict(self, X: np.ndarray) -> np.ndarray:
         """Return the outputs of the network, of shape (n,) or (n, q)."""
         if not self.subnetworks:
             return np.full((len(X), *np.shape(self.intercept)), self.intercept, X.dtype)
@@ -72,7 +76,7 @@ class ThreeLayerNetwork(Network):
         hidden = np.einsum("ikj,kj->ik", values, second)
         return np.maximum(hidden, 0) @ third + np.asarray(self.intercept, dtype)
 
-    def penalty(self):
+    def penalty(self) -> float:
         """Return the sum of squares of all second layers and output weights.
 
         With `objective` this is eq. 4 of the paper.
@@ -81,7 +85,14 @@ class ThreeLayerNetwork(Network):
         return float(sum(np.sum(np.square(w, dtype=np.float64)) for w in weights))
 
     @classmethod
-    def recover(cls, groups, inner, sign, samples, offset):
+    def recover(
+        cls,
+        groups: np.ndarray,
+        inner: np.ndarray,
+        sign: np.ndarray,
+        samples: Samples,
+        offset: float | np.ndarray,
+    ) -> ThreeLayerNetwork:
         """Return the network of a point of the convex program (Proposition 1).
 
         With ``rho = sum_j norm2(w_j)`` a block becomes ``W1_j = w_j /
@@ -118,9 +129,9 @@ class ThreeLayerNetwork(Network):
                     (scaled[:, k] / divisor, inner[k] * root, sign[k] * np.sqrt(total))
                 )
         intercept = offset * samples.y_scale + samples.y_offset
-        return cls(subnetworks, np.float64(intercept)[()], samples.has_bias)
+        return cls(subnetworks, np.asarray(intercept, np.float64)[()], samples.has_bias)
 
-    def locate(self, samples):
+    def locate(self, samples: Samples) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return groups, inner signs and signs of the network in the solvers' units.
 
         Layers of any scale are undone by ``w_j = W1_j abs(w2_j) norm2(w3)``; several
