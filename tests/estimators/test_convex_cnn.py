@@ -25,7 +25,7 @@ from convexnn.filters import in_recovery_cone
             formulation="global", loss="huber", tol=0.1, beta_ratio=0.2, n_cells=5
         ),
         ConvexCNNRegressorCV(
-            betas=2, beta_min_ratio=0.3, cv=2, cells="sampled", n_cells=3
+            betas=2, beta_min_ratio=0.1, cv=2, cells="sampled", n_cells=5
         ),
     ]
 )
