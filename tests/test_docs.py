@@ -13,7 +13,7 @@ from convexnn.solvers import registry
 DOCS = Path(__file__).parents[1] / "docs"
 
 
-PAGES = [*DOCS.glob("*.rst"), *DOCS.glob("examples*/*"), *DOCS.parent.glob("*.md")]
+PAGES = [*DOCS.glob("*.rst"), *DOCS.glob("examples*/*.py"), *DOCS.parent.glob("*.md")]
 
 
 def test_names_of_the_package_in_pages_exist():
