@@ -291,13 +291,14 @@ class Architecture(ABC, Generic[Patterns, Program, Recovered]):
 
         return atoms @ output, pull
 
+    @abstractmethod
     def spread(self, X: np.ndarray, directions: np.ndarray) -> np.ndarray:
         """Return the root mean square of what enters the rectifiers.
 
         Of shape (m,), or (m, degree) for units of several layers.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def widths_of(self, X: np.ndarray, units: Units, width: float) -> Widths:
         """Return the widths of a descent's smoothing, in units of what is smoothed.
 
@@ -310,7 +311,6 @@ class Architecture(ABC, Generic[Patterns, Program, Recovered]):
         width : float
             Widths relative to the root mean squares of what enters the rectifiers.
         """
-        raise NotImplementedError
 
     def norms(self, units: Units) -> np.ndarray:
         """Return the share of each unit in the penalty at its best scales: (m,)."""
@@ -434,9 +434,9 @@ class Architecture(ABC, Generic[Patterns, Program, Recovered]):
         # A loss of zero has no scale.
         return self.units_of(directions * (size or 1.0), heads)
 
+    @abstractmethod
     def price_bound(self, X: np.ndarray, v: np.ndarray) -> float:
         """Return a rigorous bound on the price of a dual point."""
-        raise NotImplementedError
 
     def thin(
         self, X: np.ndarray, v: np.ndarray, step: int
